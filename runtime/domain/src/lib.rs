@@ -1,0 +1,33 @@
+//! What the words of this gateway mean: identifiers, callers, skills, events, refusals, and the ports
+//! between the crates that act on them.
+//!
+//! Invariant: no I/O, no serde, no wasmtime. A value of these types is valid; formats are the edge's problem.
+
+mod call;
+mod caller;
+mod clock;
+mod code;
+mod event;
+mod ids;
+mod ingress;
+mod limits;
+mod refusal;
+mod secret;
+mod skill;
+
+pub mod ports;
+
+pub use call::{
+    Answer, Content, Document, DocumentBody, Failure, FailureCode, InputNeeded, InputRequest, Media, Resumption,
+    ToolCall, ToolOutput, ToolReply, ToolResult,
+};
+pub use caller::{Caller, Credential, Door, Role};
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use code::Code;
+pub use event::{Event, EventKind, NewEvent, Severity};
+pub use ids::{Digest, IdError, InvocationId, SkillName, TenantId, ToolName, TraceId, WebhookId};
+pub use ingress::{IngressCall, IngressOutcome, IngressReply, IngressRequest};
+pub use limits::CallLimits;
+pub use refusal::{BoxError, Refusal};
+pub use secret::Secret;
+pub use skill::{GrantShape, Installed, SkillRef, ToolHints, ToolSpec, World};

@@ -1,0 +1,36 @@
+//! What one call of a guest may use.
+
+use std::time::Duration;
+
+/// The bounds of one call. Each has a hostile guest in the test suite that runs into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// Wall-clock time of the whole call, guest and host calls together. Default 30 s.
+    pub deadline: Duration,
+    /// Linear memory in bytes, summed over all memories of the call. Default 64 MiB.
+    pub memory: usize,
+    /// Table elements, summed over all tables of the call. Default 20,000.
+    pub table_elements: usize,
+    /// Host calls of any kind. Default 100,000.
+    pub host_calls: u64,
+    /// Handles to host resources open at one time. Default 256.
+    pub handles: usize,
+    /// Bytes of log lines that are kept; what is over is counted and dropped. Default 64 KiB.
+    pub log_bytes: usize,
+    /// Bytes of the result. Default 1 MiB.
+    pub output_bytes: usize,
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(30),
+            memory: 64 << 20,
+            table_elements: 20_000,
+            host_calls: 100_000,
+            handles: 256,
+            log_bytes: 64 << 10,
+            output_bytes: 1 << 20,
+        }
+    }
+}

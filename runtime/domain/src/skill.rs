@@ -1,0 +1,121 @@
+//! What a skill is: a component with tools, known by its digest and called by its name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Digest, IdError, SkillName, TenantId, Timestamp, ToolName};
+
+/// The contract a component was built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum World {
+    /// Tools to call by name.
+    Skill,
+    /// Turns incoming webhooks into outcomes.
+    IngressTransform,
+}
+
+impl World {
+    /// Its name in WIT and in `skill.toml`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Skill => "skill",
+            Self::IngressTransform => "ingress-transform",
+        }
+    }
+
+    /// The world with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Skill, Self::IngressTransform].into_iter().find(|world| world.as_str() == name)
+    }
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which powers a skill's instances are linked with: decides, with the digest, which prepared instance serves it.
+///
+/// Today every skill has the same shape: the interfaces that are always granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct GrantShape;
+
+/// One tool as a skill declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolSpec {
+    /// What it is called by.
+    pub name: ToolName,
+    /// A name for people.
+    pub title: Option<String>,
+    /// What it does.
+    pub description: String,
+    /// JSON Schema of its arguments, as JSON text.
+    pub input_schema: String,
+    /// JSON Schema of its structured result, as JSON text.
+    pub output_schema: Option<String>,
+    /// The author's word on its behaviour.
+    pub hints: ToolHints,
+}
+
+/// The author's word on a tool's behaviour; never a grant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ToolHints {
+    /// It changes nothing outside itself.
+    pub read_only: bool,
+    /// It may delete or overwrite something.
+    pub destructive: bool,
+    /// Calling it twice has no further effect.
+    pub idempotent: bool,
+    /// It reaches systems outside the gateway.
+    pub open_world: bool,
+}
+
+/// A component installed for a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What it is called.
+    pub name: SkillName,
+    /// Which bytes it runs.
+    pub digest: Digest,
+    /// The author's version, from `skill.toml`.
+    pub version: String,
+    /// One sentence, from `skill.toml`.
+    pub description: String,
+    /// The contract it was built for.
+    pub world: World,
+    /// What it imports, each as `namespace:package/interface@version`, sorted.
+    pub imports: Vec<String>,
+    /// Its tools; empty for a transform.
+    pub tools: Vec<ToolSpec>,
+    /// Whether it can be called.
+    pub enabled: bool,
+    /// Whether it came with the gateway.
+    pub bundled: bool,
+    /// Size of the component file in bytes.
+    pub size: u64,
+    /// When it was installed.
+    pub installed_at: Timestamp,
+}
+
+/// What a client names: `name`, or `name/tool`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkillRef {
+    /// The skill.
+    pub skill: SkillName,
+    /// The tool; without one, the skill's only tool.
+    pub tool: Option<ToolName>,
+}
+
+impl FromStr for SkillRef {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        match text.split_once('/') {
+            Some((skill, tool)) => Ok(Self { skill: skill.parse()?, tool: Some(tool.parse()?) }),
+            None => Ok(Self { skill: text.parse()?, tool: None }),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What this crate needs to know, validated. The binary makes it from `openclaw.json`; a reload replaces it whole.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use openclaw_domain::{Credential, Secret, SkillName, TenantId};
+
+/// Everything the network side is told by configuration.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Where to listen. A change needs a restart.
+    pub listen: SocketAddr,
+    /// Whether a credential is needed at all. `false` only on a loopback bind without configured tokens: then every
+    /// client is the operator-less role `invoke` of tenant `default`, named `anonymous`.
+    pub auth_required: bool,
+    /// Tokens that stand in the configuration.
+    pub tokens: Vec<ConfiguredToken>,
+    /// Host names (lower case, without port) that may stand in `Host` besides loopback names and IP literals.
+    pub allowed_hosts: Vec<String>,
+    /// Origins, as browsers send them, that may open a WebSocket besides the same origin. `"null"` only if listed.
+    pub allowed_origins: Vec<String>,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Authenticated WebSocket connections at one time. Default 64.
+    pub max_connections: usize,
+    /// Commands a minute for each credential. Default 60,000.
+    pub commands_per_minute: u32,
+    /// Webhook endpoints of all tenants.
+    pub ingress: Vec<Endpoint>,
+}
+
+/// A token from the configuration with what it stands for.
+#[derive(Clone, Debug)]
+pub struct ConfiguredToken {
+    /// The token.
+    pub token: Secret<String>,
+    /// What it allows; its name is the key it stands under.
+    pub credential: Credential,
+}
+
+/// One webhook endpoint.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its path, beginning with `/`, as configured.
+    pub path: Arc<str>,
+    /// The transform that decides about its requests.
+    pub transform: SkillName,
+    /// What the transform is told: a JSON object as text (for `template`: `{"message": …}`).
+    pub settings: Arc<str>,
+    /// How senders prove themselves.
+    pub auth: EndpointAuth,
+    /// Largest body, in bytes. Default 1 MiB.
+    pub max_bytes: usize,
+    /// Requests a minute for each sender address. Default 6,000.
+    pub requests_per_minute: u32,
+}
+
+/// How a webhook's sender proves itself.
+#[derive(Clone, Debug)]
+pub enum EndpointAuth {
+    /// `X-Webhook-Secret` must equal one of these; several while rotating. None at all: everything is refused.
+    SharedSecret(Vec<Secret<String>>),
+    /// Slack's outgoing webhooks: the form field `token` must equal one of these, and is stripped before the transform.
+    SlackToken(Vec<Secret<String>>),
+}
