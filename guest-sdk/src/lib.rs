@@ -1,1 +1,29 @@
-//! stub
+//! What a skill author uses: plain functions in, a WebAssembly component out.
+//!
+//! A skill is functions with `#[tool]` and one `skill!`; a webhook transform is one function with
+//! `#[ingress_transform]`. Names, descriptions and JSON Schemas come from the code itself.
+//! Invariant: the crate compiles for the machine it is written on too, so a skill's functions are tested
+//! with plain `cargo test`; only there do log lines go to standard error.
+
+// The macros name this crate by its own name, inside and outside of it.
+extern crate self as openclaw_guest;
+
+#[cfg(any(target_arch = "wasm32", test))]
+mod arena;
+#[doc(hidden)]
+pub mod bindings;
+pub mod ingress_transform;
+pub mod log;
+mod panics;
+mod schema;
+pub mod tools;
+
+pub use log::Level;
+pub use openclaw_guest_macros::{ingress_transform, tool};
+pub use tools::{
+    Answer, Content, Context, Document, DocumentBody, Failure, FailureCode, InputRequired, IntoOutput, Json, Media,
+    Output, Reply, Report,
+};
+
+#[doc(hidden)]
+pub use panics::report_panics;
