@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# `make test`: check, build, every test, then the guide's own clients against a real gateway.
+# One profile (dev), one feature set: a second one would double the build on two cores.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+source scripts/stage.sh
+source scripts/tools.sh
+source scripts/checks.sh
+source scripts/clients.sh
+
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
+
+run_checks
+
+stage "guest targets" bash scripts/guest-targets.sh
+need_apt strace strace || skip "strace" "not installed, and installing it needs root and apt-get; tests that count syscalls skip"
+need_apt nginx nginx-light || skip "nginx" "not installed, and installing it needs root and apt-get; the proxy tests skip"
+need_apt curl curl || skip "curl" "not installed, and installing it needs root and apt-get"
+need_node || skip "node" "neither npm nor its packages could be had"
+need_python || skip "python" "no virtual environment could be made"
+need_websocat || skip "websocat" "websocat $websocat_version could not be built"
+
+stage "build: programs" cargo build --workspace --bins --quiet
+if need_nextest; then
+    # The tests find Node's packages (GitHub's webhook examples among them) here.
+    OPENCLAW_NODE_MODULES=$tools/node_modules suite "tests" cargo nextest run --workspace
+else
+    skip "tests" "cargo-nextest $nextest_version could not be installed"
+fi
+run_clients
+finish
