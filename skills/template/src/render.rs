@@ -158,3 +158,6 @@ fn index_of(step: &str) -> Option<usize> {
     let digits = step.bytes().all(|byte| byte.is_ascii_digit());
     if !digits || (step.len() > 1 && step.starts_with('0')) { None } else { step.parse().ok() }
 }
+
+#[cfg(test)]
+mod tests;

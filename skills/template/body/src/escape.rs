@@ -20,6 +20,31 @@ pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// Iterates over the characters a string means, so a long one can be read no further than needed.
+#[derive(Clone, Debug)]
+pub struct Chars<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Chars<'a> {
+    /// Reads `raw`, the checked text between a string's quotes.
+    pub(crate) fn new(raw: &'a str) -> Self {
+        Self { rest: raw }
+    }
+}
+
+impl Iterator for Chars<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        let character = self.rest.chars().next()?;
+        let after = &self.rest[character.len_utf8()..];
+        let (meant, after) = if character == '\\' { one(after) } else { (character, after) };
+        self.rest = after;
+        Some(meant)
+    }
+}
+
 /// The character that the escape after a backslash means, and what follows it.
 fn one(code: &str) -> (char, &str) {
     let simple = match code.as_bytes().first() {
@@ -80,7 +105,9 @@ mod tests {
         #[test]
         fn what_another_library_escapes_comes_back(text in any::<String>()) {
             let quoted = serde_json::to_string(&text).unwrap();
-            prop_assert_eq!(unescape(&quoted[1..quoted.len() - 1]), text);
+            let raw = &quoted[1..quoted.len() - 1];
+            prop_assert_eq!(Chars::new(raw).collect::<String>(), text.as_str());
+            prop_assert_eq!(unescape(raw), text);
         }
     }
 }

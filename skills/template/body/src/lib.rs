@@ -16,5 +16,6 @@ mod value;
 
 pub use body::{Body, Json, Unreadable};
 pub use check::{MAX_DEPTH, SyntaxError};
+pub use escape::Chars;
 pub use form::{Field, Fields, Form};
 pub use value::{Elements, Kind, Members, Name, Pieces, Value};

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::check::{SyntaxError, check};
-use crate::escape::unescape;
+use crate::escape::{Chars, unescape};
 use crate::scan::{skip_space, string_end, value_end};
 
 /// What sort of value it is.
@@ -63,8 +63,17 @@ impl<'a> Value<'a> {
 
     /// The text a string means; `None` for anything else.
     pub fn as_str(self) -> Option<Cow<'a, str>> {
-        let inside = self.text.strip_prefix('"')?;
-        Some(unescape(inside.strip_suffix('"').unwrap_or(inside)))
+        self.raw_str().map(unescape)
+    }
+
+    /// The characters a string means, one at a time; `None` for anything else.
+    pub fn chars(self) -> Option<Chars<'a>> {
+        self.raw_str().map(Chars::new)
+    }
+
+    /// What stands between a string's quotes.
+    fn raw_str(self) -> Option<&'a str> {
+        self.text.strip_prefix('"')?.strip_suffix('"')
     }
 
     /// The value of a member; `None` when this is not an object or has no such member.

@@ -1,8 +1,9 @@
 //! What `template` says, by example and by law.
 
 use proptest::prelude::*;
-use template::refusal::{Kind, MAX_MESSAGE_BYTES};
-use template::render::{Rendered, render};
+
+use super::{Rendered, render};
+use crate::refusal::{Kind, MAX_MESSAGE_BYTES};
 
 const JSON: Option<&str> = Some("application/json");
 const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
