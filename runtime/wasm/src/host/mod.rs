@@ -1,0 +1,4 @@
+//! What the host offers to guests, one capability a file.
+
+pub(crate) mod log;
+pub(crate) mod wasi;
