@@ -1,0 +1,89 @@
+//! Folders as skill authors have them, built for real: the bundled skills, and folders with mistakes.
+
+use std::path::{Path, PathBuf};
+
+use openclaw_package::{BuildError, BuildOptions, PackageError, build, build_many, encode, inspect};
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate lies two folders down").to_owned()
+}
+
+#[test]
+fn bundled_skills_are_built_in_one_run_and_import_nothing_but_log() {
+    let root = repository();
+    let dirs = [root.join("skills/text-diff"), root.join("skills/release-notes")];
+    let built = build_many(&dirs, &BuildOptions::default()).unwrap();
+    let names: Vec<&str> = built.iter().map(|built| built.name.as_str()).collect();
+    assert_eq!(names, ["text-diff", "release-notes"], "files come in the order of the folders");
+    for built in built {
+        let bytes = std::fs::read(&built.path).unwrap();
+        assert_eq!(inspect(&bytes).unwrap(), built.package);
+        assert_eq!(built.package.imports, ["openclaw:gateway/log@0.1.0"]);
+        assert_eq!(built.package.manifest.unwrap().name, built.name);
+        let has = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+        assert!(!has(root.to_str().unwrap().as_bytes()), "the file names no folder of this machine");
+    }
+}
+
+fn folder(manifest: &str, files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(dir.path().join("skill.toml"), manifest).expect("it takes a file");
+    for (name, bytes) in files {
+        std::fs::write(dir.path().join(name), bytes).expect("it takes a file");
+    }
+    dir
+}
+
+const MANIFEST: &str = "name = \"a\"\nversion = \"0.1.0\"\ndescription = \"Does a.\"\nworld = \"skill\"\n";
+
+#[test]
+fn a_folder_without_a_crate_embeds_the_component_its_manifest_names() {
+    let skill = repository().join("skills/release-notes");
+    let made = build(&skill, &BuildOptions::default()).unwrap();
+    // What another toolchain would hand over: the same component without our section, which comes last.
+    let bytes = std::fs::read(&made.path).unwrap();
+    let text = std::fs::read(skill.join("skill.toml")).unwrap();
+    let section = bytes.windows(text.len()).position(|window| window == text).unwrap();
+    let name_and_lengths = "openclaw:skill.toml".len() + 4;
+    let foreign = &bytes[..section - name_and_lengths];
+
+    let dir = folder(&format!("{MANIFEST}component = \"made.wasm\"\n"), &[("made.wasm", foreign)]);
+    let output = dir.path().join("out/a.wasm");
+    let built = build(dir.path(), &BuildOptions { output: Some(output.clone()), ..BuildOptions::default() }).unwrap();
+    assert_eq!((built.path, built.name.as_str()), (output, "a"));
+    assert_eq!(built.package.imports, made.package.imports);
+}
+
+#[test]
+fn mistakes_in_a_folder_are_named() {
+    let nothing = folder(MANIFEST, &[]);
+    let error = build(nothing.path(), &BuildOptions::default()).unwrap_err();
+    assert!(matches!(error, BuildError::NothingToBuild(_)), "{error}");
+
+    let core = folder(&format!("{MANIFEST}component = \"a.wasm\"\n"), &[("a.wasm", b"\0asm\x01\0\0\0")]);
+    let error = build(core.path(), &BuildOptions::default()).unwrap_err();
+    assert!(matches!(error, BuildError::Encode { .. }), "{error}");
+
+    let missing = tempfile::tempdir().unwrap();
+    let error = build(missing.path(), &BuildOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("skill.toml"), "{error}");
+
+    let wrong = folder("name = \"A\"\n", &[]);
+    assert!(matches!(build(wrong.path(), &BuildOptions::default()), Err(BuildError::Manifest { .. })));
+
+    let one = BuildOptions { output: Some("x.wasm".into()), ..BuildOptions::default() };
+    assert!(matches!(build_many(&[nothing.path(), core.path()], &one), Err(BuildError::OneOutput(2))));
+}
+
+#[test]
+fn a_module_that_describes_no_component_is_no_skill() {
+    let error = encode(b"\0asm\x01\0\0\0", MANIFEST).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            openclaw_package::EncodeError::Module(_)
+                | openclaw_package::EncodeError::Refused(PackageError::WrongWorld { .. })
+        ),
+        "{error}"
+    );
+}
