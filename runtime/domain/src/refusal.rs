@@ -76,6 +76,16 @@ pub enum Refusal {
         /// The least role that may.
         needed: &'static str,
     },
+    /// The `Host` or `Origin` of a request is none this gateway answers to.
+    #[error("the `{header}` `{value}` is not allowed here")]
+    Foreign {
+        /// The header.
+        header: &'static str,
+        /// What it said, cut to 200 characters.
+        value: String,
+        /// The configuration key that would allow it.
+        key: &'static str,
+    },
     /// The guest said no.
     #[error("`{skill}/{tool}` failed: {}", failure.message)]
     SkillFailed {
@@ -186,7 +196,7 @@ impl Refusal {
             Self::WebhookUnknownPath | Self::WebhookUnauthorized => Code::WebhookInvalid,
             Self::InvalidRequest { .. } => Code::InvalidRequest,
             Self::InvalidArguments { .. } => Code::InvalidArguments,
-            Self::Forbidden { .. } => Code::Forbidden,
+            Self::Forbidden { .. } | Self::Foreign { .. } => Code::Forbidden,
             Self::SkillFailed { .. } => Code::SkillFailed,
             Self::Trapped { .. } | Self::OverLimit { .. } => Code::SkillTrapped,
             Self::TimedOut { .. } => Code::SkillTimeout,
@@ -225,6 +235,7 @@ impl Refusal {
             Self::WebhookUnauthorized => {
                 Some("send the secret of `webhooks.incoming.secret` as `X-Webhook-Secret`".to_owned())
             }
+            Self::Foreign { key, .. } => Some(format!("if it should be, add it to `{key}`")),
             Self::NotConfigured { hint, .. } => Some(hint.clone()),
             _ => None,
         }

@@ -1,1 +1,23 @@
-//! stub
+//! What listens: the WebSocket control plane, the HTTP doors beside it, and webhook ingress.
+//!
+//! Data flows one way: accept, client address, `Host`, `Origin`, credential, limit, decode, command, and back out as
+//! one reply. Siblings are reached through the ports of `openclaw-domain` only.
+
+pub mod settings;
+
+mod auth;
+mod bus;
+mod doors;
+mod mailbox;
+mod measures;
+mod reply;
+mod server;
+mod state;
+mod webhooks;
+mod ws;
+
+#[cfg(test)]
+mod tests;
+
+pub use bus::Bus;
+pub use server::{BoundServer, RenderMetrics, Server, ServerParts};

@@ -1,0 +1,247 @@
+//! Binds, accepts, serves and drains.
+//!
+//! Invariant: every connection is a tracked task. When [`BoundServer::run`] returns, none is left: what was under way
+//! at the stop finished within [`DRAIN_TIME`] or was cut.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::middleware;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use openclaw_domain::ports::{Guests, Inbox, Journal, Tokens};
+use openclaw_domain::{Clock, Refusal, Timestamp};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+use crate::auth::{Throttle, TokenBook};
+use crate::bus::Bus;
+use crate::doors;
+use crate::mailbox::Signal;
+use crate::measures::Measures;
+use crate::settings::ServerSettings;
+use crate::state::{Places, State};
+use crate::webhooks::{self, IngressParts};
+
+/// How long requests that were under way may take after the stop.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// How long cut connections get to notice.
+const CUT_TIME: Duration = Duration::from_secs(2);
+/// How long a client may take over its request's headers, or keep an idle connection.
+const HEADER_TIME: Duration = Duration::from_secs(30);
+/// TCP connections of any kind at one time; below the usual limit of 4,096 open files, with room for storage.
+const TCP_CONNECTIONS: usize = 3072;
+/// Largest HTTP request head in bytes.
+const HEAD_BYTES: usize = 32 << 10;
+/// Rest after `accept` failed for want of files or memory: trying at once would only spin.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// Prints all metrics as Prometheus text.
+pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What a server is made of.
+pub struct ServerParts {
+    /// The configuration. A reload stores a new one here and then calls [`Server::reload_tokens`].
+    pub settings: Arc<ArcSwap<ServerSettings>>,
+    /// Runs guests.
+    pub guests: Arc<dyn Guests>,
+    /// Records events.
+    pub journal: Arc<dyn Journal>,
+    /// Remembers webhook requests.
+    pub inbox: Arc<dyn Inbox>,
+    /// Keeps named tokens; read by [`Server::reload_tokens`] only.
+    pub tokens: Arc<dyn Tokens>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Passes events on; its [`Bus::publish`] is the journal's commit listener.
+    pub bus: Arc<Bus>,
+    /// Prints all metrics. Install the recorder before the server is made.
+    pub render_metrics: RenderMetrics,
+    /// The gateway's version.
+    pub version: Arc<str>,
+    /// When the gateway started.
+    pub started_at: Timestamp,
+}
+
+/// The network side of a gateway.
+#[derive(Clone)]
+pub struct Server {
+    state: Arc<State>,
+    inbox: Arc<dyn Inbox>,
+    token_store: Arc<dyn Tokens>,
+}
+
+impl Server {
+    /// Puts a server together. It knows no token before [`Server::reload_tokens`] or [`Server::bind`].
+    pub fn new(parts: ServerParts) -> Self {
+        let state = State {
+            settings: parts.settings,
+            guests: parts.guests,
+            journal: parts.journal,
+            clock: parts.clock,
+            tokens: TokenBook::new(),
+            throttle: Throttle::default(),
+            bus: parts.bus,
+            measures: Measures::new(),
+            render_metrics: parts.render_metrics,
+            version: parts.version,
+            started_at: parts.started_at,
+            sessions: Places::default(),
+            lobby: Places::default(),
+            draining: CancellationToken::new(),
+            stop_now: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        Self { state: Arc::new(state), inbox: parts.inbox, token_store: parts.tokens }
+    }
+
+    /// Reads the known tokens again, from the configuration and from storage, and drops sessions whose token is gone.
+    ///
+    /// # Errors
+    /// Storage cannot be read; the tokens known before stay known.
+    pub async fn reload_tokens(&self) -> Result<(), Refusal> {
+        let named = self.token_store.list().await?;
+        self.state.tokens.replace(&self.state.settings.load(), named);
+        self.state.bus.signal_all(Signal::TokensChanged);
+        Ok(())
+    }
+
+    /// Reads the tokens and binds the configured address.
+    ///
+    /// # Errors
+    /// Storage cannot be read, or the address cannot be bound.
+    pub async fn bind(&self) -> Result<BoundServer, Refusal> {
+        self.reload_tokens().await?;
+        let listen = self.state.settings.load().listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|error| Refusal::internal(format!("cannot listen on {listen}: {error}")))?;
+        let address = listener.local_addr().map_err(Refusal::internal)?;
+        Ok(BoundServer { server: self.clone(), listener, address })
+    }
+
+    fn router(&self) -> Router {
+        let state = &self.state;
+        let ingress = IngressParts {
+            guests: Arc::clone(&state.guests),
+            inbox: Arc::clone(&self.inbox),
+            journal: Arc::clone(&state.journal),
+            clock: Arc::clone(&state.clock),
+            settings: Arc::clone(&state.settings),
+            tasks: state.tasks.clone(),
+        };
+        webhooks::routes::<()>(ingress)
+            .merge(doors::routes(state))
+            .layer(middleware::from_fn_with_state(Arc::clone(state), doors::locate))
+    }
+}
+
+/// A server that owns its address and has not begun to serve.
+pub struct BoundServer {
+    server: Server,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl BoundServer {
+    /// Where it listens; the port is a real one even if the configuration says 0.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is cancelled, then drains: no new connections, `/readyz` 503, requests under way
+    /// finish within 10 s, sessions are closed with 1012 (service restart).
+    ///
+    /// # Errors
+    /// None today; accept failures are logged and outlived.
+    pub async fn run(self, shutdown: CancellationToken) -> io::Result<()> {
+        let Self { server, listener, address } = self;
+        let router = server.router();
+        let state = server.state;
+        let places = Arc::new(Semaphore::new(TCP_CONNECTIONS));
+        tracing::info!(%address, "listening");
+        while let Some(accepted) = shutdown.run_until_cancelled(accept(&listener, &places)).await {
+            let Some((stream, peer, place)) = accepted else { continue };
+            let connection = serve(stream, peer, router.clone(), shutdown.clone(), state.stop_now.clone());
+            state.tasks.spawn(async move {
+                connection.await;
+                drop(place);
+            });
+        }
+        state.draining.cancel();
+        drop(listener);
+        state.bus.signal_all(Signal::Drain);
+        state.tasks.close();
+        if tokio::time::timeout(DRAIN_TIME, state.tasks.wait()).await.is_err() {
+            tracing::warn!(left = state.tasks.len(), "requests outlived the time for draining and are cut");
+            state.stop_now.cancel();
+            state.bus.signal_all(Signal::Stop);
+            // A task that ignores even this is dropped with the runtime.
+            drop(tokio::time::timeout(CUT_TIME, state.tasks.wait()).await);
+        }
+        tracing::info!(%address, "stopped");
+        Ok(())
+    }
+}
+
+type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Accepted> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            // Frames are small and each is awaited: Nagle would hold every other one for 40 ms.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "a connection ended before it began");
+                return None;
+            }
+            Some((stream, peer, place))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot accept a connection");
+            tokio::time::sleep(ACCEPT_REST).await;
+            None
+        }
+    }
+}
+
+/// Serves one TCP connection until it ends, is upgraded, or the gateway stops.
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    shutdown: CancellationToken,
+    stop_now: CancellationToken,
+) {
+    let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.map(axum::body::Body::new)
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEAD_BYTES);
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection => ended,
+                () = stop_now.cancelled() => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection ended badly");
+    }
+}
