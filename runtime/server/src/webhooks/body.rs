@@ -1,0 +1,120 @@
+//! Reading a request's body: no more than the endpoint takes, in no more time than a sender may need.
+//!
+//! Invariant: memory held for a body never exceeds the endpoint's limit and one frame, whatever its headers claim.
+
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use openclaw_domain::Refusal;
+use tokio::time::timeout;
+
+/// Time in which a body must have arrived. Senders give up after 10 s or less; a slow one must not hold a place.
+const ARRIVAL: Duration = Duration::from_secs(30);
+/// Bytes of a stranger's body that are read and dropped, so that the sender gets to read the answer.
+pub(super) const DISCARDED_BYTES: u64 = 64 << 10;
+/// The same for a body that is too large: many clients send all of it before they read, and a reset would hide the 413.
+pub(super) const DISCARDED_EXCESS: u64 = 4 << 20;
+/// Time for dropping them.
+const DISCARD_TIME: Duration = Duration::from_secs(2);
+
+/// The whole body.
+///
+/// # Errors
+/// Too large (as soon as it is), too slow, or broken off. The connection is of no further use then.
+pub(super) async fn read(body: Body, limit_bytes: usize) -> Result<Bytes, Refusal> {
+    match timeout(ARRIVAL, collect(body, limit_bytes)).await {
+        Ok(read) => read,
+        Err(_) => Err(Refusal::invalid("body", format!("did not arrive within {} s", ARRIVAL.as_secs()))),
+    }
+}
+
+async fn collect(mut body: Body, limit_bytes: usize) -> Result<Bytes, Refusal> {
+    let Some(first) = next_data(&mut body).await? else { return Ok(Bytes::new()) };
+    if first.len() > limit_bytes {
+        return Err(Refusal::PayloadTooLarge { limit_bytes });
+    }
+    // The usual webhook arrives in one piece, which is passed on as it is.
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut whole = BytesMut::with_capacity(first.len().saturating_add(announced).min(limit_bytes));
+    whole.extend_from_slice(&first);
+    while let Some(next) = next_data(&mut body).await? {
+        if whole.len() + next.len() > limit_bytes {
+            return Err(Refusal::PayloadTooLarge { limit_bytes });
+        }
+        whole.extend_from_slice(&next);
+    }
+    Ok(whole.freeze())
+}
+
+async fn next_data(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal::invalid("body", "broke off before its end"))?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads and drops a body that nobody wants, if it is that small, and says whether all of it was read.
+///
+/// Closing a connection with unread bytes resets it, and the reset can overtake the answer.
+pub(super) async fn discard(mut body: Body, limit_bytes: u64) -> bool {
+    if body.size_hint().lower() > limit_bytes {
+        return false;
+    }
+    let reading = async {
+        let mut left = limit_bytes;
+        loop {
+            match next_data(&mut body).await {
+                Ok(None) => return true,
+                Err(_) => return false,
+                Ok(Some(data)) => match left.checked_sub(u64::try_from(data.len()).unwrap_or(u64::MAX)) {
+                    Some(rest) => left = rest,
+                    None => return false,
+                },
+            }
+        }
+    };
+    timeout(DISCARD_TIME, reading).await.unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    fn chunks(pieces: &[&'static str]) -> Body {
+        let pieces: Vec<Result<&'static str, std::io::Error>> = pieces.iter().map(|piece| Ok(*piece)).collect();
+        Body::from_stream(stream::iter(pieces))
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_exactly_its_limit() {
+        assert_eq!(read(Body::from("12345"), 5).await.unwrap(), "12345");
+        assert_eq!(read(chunks(&["12", "34", "5"]), 5).await.unwrap(), "12345");
+        assert_eq!(read(Body::empty(), 5).await.unwrap(), "");
+        for too_large in [Body::from("123456"), chunks(&["123", "456"]), chunks(&["1", "2345", "6"])] {
+            assert!(matches!(read(too_large, 5).await, Err(Refusal::PayloadTooLarge { limit_bytes: 5 })));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endless_body_is_refused_as_soon_as_it_is_too_large() {
+        let endless = Body::from_stream(stream::repeat_with(|| Ok::<_, std::io::Error>("0123456789")));
+        assert!(matches!(read(endless, 1000).await, Err(Refusal::PayloadTooLarge { .. })));
+    }
+
+    #[tokio::test]
+    async fn only_a_small_body_is_discarded() {
+        assert!(discard(chunks(&["a", "b"]), 2).await);
+        assert!(!discard(Body::from("abc"), 2).await);
+        assert!(!discard(Body::from_stream(stream::repeat_with(|| Ok::<_, std::io::Error>("0123456789"))), 1000).await);
+    }
+}

@@ -1,0 +1,64 @@
+//! Webhook ingress: `POST /webhook/<path>` for tenant `default`, `POST /webhook/t/<tenant>/<path>` for the others.
+//!
+//! A request is admitted (method, throttle, endpoint, secret), read (size cap while streaming), checked (rate, media
+//! type, idempotency key), shown to a transform without anything that authenticates it, and made durable; only then
+//! is it answered, and only then does anything follow from it.
+//!
+//! Invariants: nothing is parsed before it is verified; a 2xx is on disk; a secret reaches neither the transform nor
+//! the inbox nor the log.
+
+mod address;
+mod admission;
+mod answer;
+mod body;
+mod endpoints;
+mod invocation;
+mod limits;
+mod measures;
+mod receive;
+mod secrets;
+mod slack;
+mod verdict;
+mod visible;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::routing::any;
+use openclaw_domain::Clock;
+use openclaw_domain::ports::{Guests, Inbox, Journal};
+use tokio_util::task::TaskTracker;
+
+use crate::settings::ServerSettings;
+
+/// What ingress works with.
+pub(crate) struct IngressParts {
+    /// Runs transforms, and the skills they call.
+    pub(crate) guests: Arc<dyn Guests>,
+    /// Remembers what was accepted.
+    pub(crate) inbox: Arc<dyn Inbox>,
+    /// Records what came of the skills that transforms call.
+    pub(crate) journal: Arc<dyn Journal>,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The endpoints; a reload replaces them whole, and requests that are under way keep theirs.
+    pub(crate) settings: Arc<ArcSwap<ServerSettings>>,
+    /// Owns the skill calls that outlive their request. Whoever stops the gateway closes it and waits for it.
+    pub(crate) tasks: TaskTracker,
+}
+
+/// The routes, complete with their state.
+///
+/// Metrics are registered here, once: install the recorder first. Requests carry a `ClientAddress` extension, or at
+/// least their peer's; without either every sender counts as one.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(parts: IngressParts) -> Router<S> {
+    Router::new()
+        .route("/webhook", any(receive::receive))
+        .route("/webhook/", any(receive::receive))
+        .route("/webhook/{*path}", any(receive::receive))
+        .with_state(Arc::new(receive::Ingress::new(parts)))
+}

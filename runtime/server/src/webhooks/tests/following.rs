@@ -1,0 +1,98 @@
+//! What follows from an accepted request when its transform calls a skill.
+
+use std::pin::pin;
+
+use futures_util::poll;
+use openclaw_domain::{EventKind, Role};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use super::super::invocation::PLACES;
+use super::*;
+
+fn that_invokes(skill: &'static str) -> Door {
+    let arguments = r#"{"commits":[]}"#.to_owned();
+    Door::that_decides(move || Ok(IngressOutcome::Invoke { skill: skill.to_owned(), arguments: arguments.clone() }))
+}
+
+impl Door {
+    /// Waits for everything that outlives its request.
+    async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+#[tokio::test]
+async fn a_called_skill_runs_for_the_endpoints_tenant_and_its_result_is_an_event() {
+    let door = that_invokes("release-notes/draft");
+    let answer = door.send(deploy()).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["duplicate"].clone()), (200, json!(false)));
+    door.drain().await;
+
+    let call = door.guests.calls().remove(0);
+    assert_eq!((call.target.skill.as_str(), call.target.tool.unwrap().as_str()), ("release-notes", "draft"));
+    assert_eq!((&*call.arguments, call.caller.tenant().as_str()), (r#"{"commits":[]}"#, "default"));
+    assert_eq!((call.caller.door, call.caller.credential.role), (openclaw_domain::Door::Webhook, Role::Invoke));
+
+    let event = door.journal.events().remove(0);
+    assert_eq!((event.kind, event.session, event.trace), (EventKind::TaskCompleted, None, call.caller.trace));
+    let data: Value = serde_json::from_str(&event.data).unwrap();
+    assert_eq!(data, json!({ "task_name": "release-notes/draft", "result": "done", "duration_ms": 5 }));
+    let entry = door.inbox.entries().remove(0);
+    assert_eq!((entry.verdict.outcome.as_str(), entry.events.len()), ("invoke", 0));
+}
+
+#[tokio::test]
+async fn a_called_skill_that_fails_is_an_error_event() {
+    let door = that_invokes("trapping");
+    assert_eq!(door.send(deploy()).await.status, 200);
+    door.drain().await;
+    let event = door.journal.events().remove(0);
+    assert_eq!(event.kind, EventKind::Error);
+    let data: Value = serde_json::from_str(&event.data).unwrap();
+    assert_eq!(data["message"], json!("`trapping` trapped: unreachable"));
+    let context = json!({ "webhook": "/deploy-alert", "skill": "trapping", "code": "SKILL_TRAPPED" });
+    assert_eq!(data["context"], context);
+}
+
+#[tokio::test]
+async fn a_skill_is_called_only_after_the_commit_and_even_if_the_sender_hangs_up() {
+    let door = that_invokes("release-notes");
+    door.inbox.hold();
+    {
+        let mut answer = pin!(door.send(deploy()));
+        assert!(poll!(&mut answer).is_pending());
+        // The sender goes away here.
+    }
+    tokio::task::yield_now().await;
+    assert_eq!((door.inbox.entries().len(), door.guests.calls().len()), (1, 0));
+    door.inbox.may_accept.add_permits(1);
+    door.drain().await;
+    assert_eq!(door.guests.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_duplicate_calls_nothing() {
+    let door = that_invokes("release-notes");
+    for _ in 0..2 {
+        assert_eq!(door.send(with(deploy(), "idempotency-key", "k")).await.status, 200);
+    }
+    door.drain().await;
+    assert_eq!(door.guests.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_before_anything_is_written() {
+    let door = that_invokes("release-notes");
+    door.guests.may_finish.forget_permits(Semaphore::MAX_PERMITS);
+    for _ in 0..PLACES {
+        assert_eq!(door.send(deploy()).await.status, 200);
+    }
+    let full = door.send(deploy()).await;
+    assert_eq!((full.error(), full.header("retry-after")), (error(503, "QUEUE_FULL"), Some("1")));
+    assert_eq!(door.inbox.entries().len(), PLACES);
+    door.guests.may_finish.add_permits(PLACES);
+    door.drain().await;
+    assert_eq!(door.guests.calls().len(), PLACES);
+}
