@@ -111,14 +111,18 @@ impl Loader {
         self.ready().len()
     }
 
-    /// The component of a skill, from memory, from the cache, or compiled anew.
-    pub(crate) async fn get(&self, installed: &Installed, trace: TraceId) -> Result<Arc<Loaded>, LoadError> {
+    /// The component of a skill, if it is in memory.
+    pub(crate) fn in_memory(&self, installed: &Installed) -> Option<Arc<Loaded>> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        let loaded = Arc::clone(self.ready().get(&(installed.digest, GrantShape))?);
+        loaded.last_call.store(call, Ordering::Relaxed);
+        Some(loaded)
+    }
+
+    /// The component of a skill, from the cache or compiled anew, kept in memory from now on.
+    pub(crate) async fn load(&self, installed: &Installed, trace: TraceId) -> Result<Arc<Loaded>, LoadError> {
         let key = (installed.digest, GrantShape);
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        if let Some(loaded) = self.ready().get(&key) {
-            loaded.last_call.store(call, Ordering::Relaxed);
-            return Ok(Arc::clone(loaded));
-        }
         let flight = self.flight(installed.digest);
         let _alone = flight.lock().await;
         if let Some(loaded) = self.ready().get(&key) {

@@ -142,7 +142,7 @@ type Skills = BTreeMap<SkillName, Arc<Installed>>;
 /// Everything installed, and what runs it.
 pub struct Registry {
     runner: Runner,
-    loader: Loader,
+    loader: Arc<Loader>,
     rung: Rung,
     packages: Arc<dyn Packages>,
     clock: Arc<dyn Clock>,
@@ -170,7 +170,7 @@ impl Registry {
         let cache = Cache::open(&home, engine::compatibility(&engine)).map_err(OpenError::Cache)?;
         let admission = Admission::new(settings.live_instances, settings.waiting_calls_per_tenant);
         let runner = Runner::new(engine.clone(), admission).map_err(OpenError::Thread)?;
-        let loader = Loader::new(LoaderParts {
+        let loader = Arc::new(Loader::new(LoaderParts {
             engine,
             rung,
             cache,
@@ -179,7 +179,7 @@ impl Registry {
             packages: Arc::clone(&packages),
             journal,
             clock: Arc::clone(&clock),
-        });
+        }));
         let mut installed: HashMap<TenantId, Skills> = HashMap::new();
         for skill in packages.list().await.map_err(OpenError::Packages)? {
             installed.entry(skill.tenant.clone()).or_default().insert(skill.name.clone(), Arc::new(skill));
@@ -254,6 +254,21 @@ impl Registry {
     fn find(&self, tenant: &TenantId, name: &SkillName) -> Option<Arc<Installed>> {
         let installed = self.installed.read().unwrap_or_else(PoisonError::into_inner);
         installed.get(tenant)?.get(name).map(Arc::clone)
+    }
+
+    /// A component ready to run. What is not in memory is loaded by a task of its own: a caller that gives up leaves
+    /// the work to the next one, and compiling after an upgrade is never begun twice.
+    async fn ready(&self, skill: &Arc<Installed>, trace: TraceId, patience: Duration) -> Result<Arc<Loaded>, Refusal> {
+        if let Some(loaded) = self.loader.in_memory(skill) {
+            return Ok(loaded);
+        }
+        let (loader, wanted) = (Arc::clone(&self.loader), Arc::clone(skill));
+        let loading = self.background.spawn(async move { loader.load(&wanted, trace).await });
+        match tokio::time::timeout(patience, loading).await {
+            Ok(Ok(loaded)) => Ok(loaded?),
+            Ok(Err(broken)) => Err(Refusal::internal(broken)),
+            Err(_) => Err(Refusal::Busy(format!("`{}` is still being compiled", skill.name))),
+        }
     }
 
     /// Installs a component for a tenant, or replaces the one of that name. Calls in flight finish on the old one.
@@ -459,12 +474,12 @@ impl Guests for Registry {
             .filter(|skill| skill.enabled)
             .ok_or_else(|| Refusal::SkillNotFound(target.skill.to_string()))?;
         let tool = tool_of(&skill, target.tool.as_ref())?;
-        let loaded = self.loader.get(&skill, caller.trace).await?;
+        let mut limits = self.settings.limits;
+        limits.deadline = deadline.map_or(limits.deadline, |asked| asked.min(limits.deadline));
+        let loaded = self.ready(&skill, caller.trace, limits.deadline).await?;
         if let Some(validator) = loaded.validators.get(&tool.name) {
             arguments::check(validator, &skill.name, &tool.name, &arguments)?;
         }
-        let mut limits = self.settings.limits;
-        limits.deadline = deadline.map_or(limits.deadline, |asked| asked.min(limits.deadline));
         let invocation = InvocationId::new();
         let task = task(caller.tenant(), skill.name.as_str().into(), caller.trace, limits, &loaded);
         let Entry::Skill(pre) = &loaded.entry else {
@@ -521,7 +536,7 @@ impl Guests for Registry {
             .find(&tenant, &transform)
             .filter(|skill| skill.enabled && skill.world == World::IngressTransform)
             .ok_or_else(|| failed("no ingress transform of that name is installed and enabled".to_owned()))?;
-        let loaded = self.loader.get(&skill, trace).await?;
+        let loaded = self.ready(&skill, trace, self.settings.limits.deadline).await?;
         let Entry::Ingress(pre) = &loaded.entry else {
             return Err(failed("it is no ingress transform".to_owned()));
         };

@@ -58,12 +58,12 @@ pub(crate) fn outcome_from(outcome: wit::Outcome) -> Result<IngressOutcome, Stri
     }
 }
 
-/// A transform's no, as one sentence.
+/// A transform's no: the code as WIT names it, and its words.
 pub(crate) fn failure_text(failure: &wit::Failure) -> String {
-    let kind = match failure.code {
-        wit::FailureCode::UnsupportedBody => "unsupported body",
-        wit::FailureCode::BadSettings => "bad settings",
-        wit::FailureCode::Failed => "it said no",
+    let code = match failure.code {
+        wit::FailureCode::UnsupportedBody => "unsupported-body",
+        wit::FailureCode::BadSettings => "bad-settings",
+        wit::FailureCode::Failed => "failed",
     };
-    format!("{kind}: {}", cut(&failure.message, REASON_BYTES))
+    format!("{code}: {}", cut(&failure.message, REASON_BYTES))
 }
