@@ -1,7 +1,8 @@
 //! Every payload of npm `@octokit/webhooks-examples`, as the sentence it becomes.
 //!
-//! `OPENCLAW_OCTOKIT_EXAMPLES` names the installed package; `make test` sets it. To accept new
-//! sentences: `OPENCLAW_ACCEPT=1`, and read the diff.
+//! `OPENCLAW_NODE_MODULES`, which `make test` sets, is the folder that holds the package, or
+//! `OPENCLAW_OCTOKIT_EXAMPLES` is the package itself. To accept new sentences: `OPENCLAW_ACCEPT=1`, and
+//! read the diff.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -48,8 +49,11 @@ fn package() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("OPENCLAW_OCTOKIT_EXAMPLES") {
         return Some(path.into());
     }
-    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "OPENCLAW_OCTOKIT_EXAMPLES is not set");
-    println!("SKIPPED octokit_payloads: OPENCLAW_OCTOKIT_EXAMPLES does not name @octokit/webhooks-examples");
+    if let Some(modules) = std::env::var_os("OPENCLAW_NODE_MODULES") {
+        return Some(PathBuf::from(modules).join("@octokit/webhooks-examples"));
+    }
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "OPENCLAW_NODE_MODULES is not set: run `make test`");
+    println!("SKIPPED octokit_payloads: OPENCLAW_NODE_MODULES does not say where @octokit/webhooks-examples is");
     None
 }
 
