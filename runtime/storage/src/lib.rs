@@ -1,1 +1,38 @@
-//! stub
+//! What is remembered: one SQLite file and a folder of component files, behind the ports of `openclaw-domain`.
+//!
+//! One thread writes, in groups: it takes what is queued, runs it in one transaction, syncs if anybody waits for
+//! the disk, and only then answers. Reads go through a small pool of read-only connections.
+//! Invariant: what was answered is on disk, and events are heard in the order of their `seq`, once committed.
+
+mod error;
+mod files;
+mod home;
+mod lock;
+mod schema;
+
+mod job;
+mod queue;
+mod readers;
+mod storage;
+mod writer;
+
+mod components;
+mod inbox;
+mod journal;
+mod packages;
+mod rows;
+mod tokens;
+
+mod backup;
+mod manifest;
+mod restore;
+
+#[cfg(test)]
+mod tests;
+
+pub use backup::{BackupError, BackupReport};
+pub use error::{IoFailure, OpenError, StorageError};
+pub use lock::{HomeLock, LockError};
+pub use restore::{IfOccupied, RestoreError, RestoreReport, restore};
+pub use schema::SCHEMA_VERSION;
+pub use storage::{Listener, Storage, StorageOptions, StorageStats};

@@ -1,0 +1,124 @@
+//! The inbox: accepted webhook requests, each written once with its verdict and its events.
+//!
+//! Invariant: of requests with the same tenant, path and key one is written, whatever their interleaving: the unique
+//! index decides inside the writer's transaction, and every other gets the first one's answer.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use openclaw_domain::ports::{Accepted, Inbox, InboxEntry, InboxRecord};
+use openclaw_domain::{Event, Refusal, TenantId};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tokio::sync::oneshot;
+
+use crate::job::{Job, Numbers};
+use crate::journal::insert_event;
+use crate::{Storage, StorageError};
+
+const INSERT: &str = "INSERT INTO inbox (
+    id, tenant, path, key, method, query, headers, body, received_at, trace,
+    outcome, detail, transform, duration_us, status, response_type, response_body
+) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+ON CONFLICT (tenant, path, key) WHERE key IS NOT NULL DO NOTHING";
+
+const FIND: &str =
+    "SELECT id, status, response_type, response_body FROM inbox WHERE tenant = ?1 AND path = ?2 AND key = ?3";
+
+/// A request on its way to the disk.
+pub(crate) struct Acceptance {
+    entry: InboxEntry,
+    /// The events it causes; they have their places once it was run.
+    pub(crate) events: Vec<Event>,
+    duplicate_of: Option<InboxRecord>,
+    answer: oneshot::Sender<Result<Accepted, Refusal>>,
+}
+
+impl Acceptance {
+    /// Whether the last run wrote it.
+    pub(crate) const fn is_new(&self) -> bool {
+        self.duplicate_of.is_none()
+    }
+
+    /// Writes it and its events, unless one with its key is there.
+    pub(crate) fn run(&mut self, conn: &Connection, numbers: &mut Numbers) -> rusqlite::Result<()> {
+        let InboxEntry { id, tenant, path, key, method, query, headers, body, received_at, trace, verdict, .. } =
+            &self.entry;
+        let (response_type, response_body) = match &verdict.response {
+            Some((media_type, body)) => (Some(media_type.as_str()), Some(body.as_ref())),
+            None => (None, None),
+        };
+        let written = conn.prepare_cached(INSERT)?.execute(params![
+            id.to_string(),
+            tenant.as_str(),
+            path,
+            key,
+            method,
+            query,
+            headers,
+            body.as_ref(),
+            received_at.as_millis(),
+            trace.to_string(),
+            verdict.outcome,
+            verdict.detail,
+            verdict.transform,
+            i64::try_from(verdict.duration_us).unwrap_or(i64::MAX),
+            verdict.status,
+            response_type,
+            response_body,
+        ])?;
+        // Only a key can stand in the way, so a request without one was written.
+        self.duplicate_of = match key {
+            Some(key) if written == 0 => {
+                Some(conn.prepare_cached(FIND)?.query_row(params![tenant.as_str(), path, key], record)?)
+            }
+            _ => None,
+        };
+        if self.is_new() {
+            for event in &mut self.events {
+                insert_event(conn, event, numbers)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whoever waits.
+    pub(crate) fn answer(self, result: Result<(), StorageError>) {
+        let answer = match (result, self.duplicate_of) {
+            (Err(error), _) => Err(Refusal::internal(error)),
+            (Ok(()), Some(record)) => Ok(Accepted::Duplicate(record)),
+            (Ok(()), None) => Ok(Accepted::New(self.events)),
+        };
+        // The sender may have hung up; its request is kept all the same.
+        let _ = self.answer.send(answer);
+    }
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<InboxRecord> {
+    let media_type: Option<String> = row.get(2)?;
+    let body: Option<Vec<u8>> = row.get(3)?;
+    Ok(InboxRecord { id: row.get(0)?, status: row.get(1)?, response: media_type.zip(body.map(Bytes::from)) })
+}
+
+#[async_trait]
+impl Inbox for Storage {
+    async fn find(&self, tenant: &TenantId, path: &str, key: &str) -> Result<Option<InboxRecord>, Refusal> {
+        let (tenant, path, key) = (tenant.clone(), path.to_owned(), key.to_owned());
+        self.inner
+            .readers
+            .read(move |conn| {
+                conn.prepare_cached(FIND)?.query_row(params![tenant.as_str(), path, key], record).optional()
+            })
+            .await
+    }
+
+    async fn accept(&self, mut entry: InboxEntry) -> Result<Accepted, Refusal> {
+        let events = std::mem::take(&mut entry.events).into_iter().map(unnumbered).collect();
+        let (tx, rx) = oneshot::channel();
+        let acceptance = Acceptance { entry, events, duplicate_of: None, answer: tx };
+        self.push_awaited("inbox", Job::Accept(Box::new(acceptance)), rx).await
+    }
+}
+
+/// An event that has no place yet.
+pub(crate) const fn unnumbered(fact: openclaw_domain::NewEvent) -> Event {
+    Event { seq: 0, id: String::new(), fact }
+}

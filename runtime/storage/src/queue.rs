@@ -1,0 +1,134 @@
+//! What waits to be written, in the order it came.
+//!
+//! Jobs somebody waits for are admitted up to a bound, and refused beyond it. Events are always taken: they come
+//! from work that is itself bounded, and losing one is worse than the memory.
+//! Invariant: jobs leave in the order they were pushed.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::job::Job;
+
+/// The queue in front of the writer.
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    wake: Condvar,
+    waiting: AtomicUsize,
+    limit: usize,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    is_asleep: bool,
+    is_closed: bool,
+}
+
+/// What the writer got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Everything that was queued.
+    Jobs,
+    /// Nothing came within the time given.
+    Nothing,
+    /// Nothing is queued and nothing will be.
+    Closed,
+}
+
+impl Queue {
+    /// A queue that admits `limit` jobs somebody waits for.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { state: Mutex::default(), wake: Condvar::new(), waiting: AtomicUsize::new(0), limit }
+    }
+
+    /// Admits one job somebody waits for, until [`Queue::release`]; `false` when there are too many.
+    pub(crate) fn admit(&self) -> bool {
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        if before >= self.limit {
+            self.release(1);
+        }
+        before < self.limit
+    }
+
+    /// Gives back what [`Queue::admit`] took.
+    pub(crate) fn release(&self, count: usize) {
+        self.waiting.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Jobs somebody waits for, queued or being written.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Jobs that the writer has not taken yet.
+    pub(crate) fn len(&self) -> usize {
+        self.state().jobs.len()
+    }
+
+    /// Adds a job; gives it back if the queue is closed.
+    pub(crate) fn push(&self, job: Job) -> Result<(), Job> {
+        let mut state = self.state();
+        if state.is_closed {
+            return Err(job);
+        }
+        state.jobs.push_back(job);
+        // A writer at work looks again by itself: waking it each time would cost a system call a job.
+        let must_wake = std::mem::take(&mut state.is_asleep);
+        drop(state);
+        if must_wake {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Moves everything queued to the end of `into`, waiting for the first job, at most `patience` if one is given.
+    pub(crate) fn take(&self, into: &mut VecDeque<Job>, patience: Option<Duration>) -> Taken {
+        let mut state = self.state();
+        loop {
+            if !state.jobs.is_empty() {
+                if into.is_empty() {
+                    std::mem::swap(into, &mut state.jobs);
+                } else {
+                    into.append(&mut state.jobs);
+                }
+                return Taken::Jobs;
+            }
+            if state.is_closed {
+                return Taken::Closed;
+            }
+            state.is_asleep = true;
+            let is_over;
+            (state, is_over) = match patience {
+                None => (self.wake.wait(state).unwrap_or_else(PoisonError::into_inner), false),
+                Some(patience) => {
+                    let (state, result) =
+                        self.wake.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+                    (state, result.timed_out())
+                }
+            };
+            state.is_asleep = false;
+            if is_over && state.jobs.is_empty() && !state.is_closed {
+                return Taken::Nothing;
+            }
+        }
+    }
+
+    /// Takes no more jobs; those queued are still written.
+    pub(crate) fn close(&self) {
+        self.state().is_closed = true;
+        self.wake.notify_one();
+    }
+
+    /// Drops what is queued: for a writer that ends without writing it.
+    pub(crate) fn clear(&self) {
+        let jobs = std::mem::take(&mut self.state().jobs);
+        drop(jobs);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The state is a list and two flags: whole after every statement, whoever panicked.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,168 @@
+//! Backup and restore: round trips, and every way a restore must change nothing.
+
+use std::fs;
+use std::path::Path;
+
+use openclaw_domain::ports::{Inbox, Journal, NewToken, Packages, Tokens};
+use openclaw_domain::{Role, Timestamp};
+use rusqlite::Connection;
+
+use super::packages::{file, install};
+use super::{entry, event, home, open, tenant};
+use crate::home::database;
+use crate::{BackupError, IfOccupied, LockError, RestoreError, SCHEMA_VERSION, Storage, restore};
+
+/// A home with one of everything, still open.
+async fn filled(home: &Path) -> Storage {
+    let storage = open(home);
+    install(&storage, "acme", "say", b"one").await;
+    install(&storage, "rival", "tell", b"two").await;
+    storage.accept(entry("acme", "/in", Some("k"), "x")).await.unwrap();
+    let token = NewToken {
+        name: "ci".to_owned(),
+        tenant: tenant("acme"),
+        role: Role::Read,
+        hash: [1; 32],
+        created_at: Timestamp::from_millis(1),
+        expires_at: None,
+    };
+    storage.create(token).await.unwrap();
+    storage.record(event("acme", "queued just before"));
+    storage
+}
+
+/// A finished backup of such a home.
+async fn backed_up(to: &Path) {
+    let home = home();
+    filled(home.path()).await.backup(to).await.unwrap();
+}
+
+fn is_untouched(home: &Path) -> bool {
+    let left: Vec<_> = fs::read_dir(home.join("components")).map(Iterator::collect).unwrap_or_default();
+    !database(home).exists() && left.is_empty()
+}
+
+#[tokio::test]
+async fn a_restored_home_remembers_everything() {
+    let (home, folder, fresh) = (home(), home(), home());
+    let (to, fresh) = (folder.path().join("backup"), fresh.path().join("home"));
+    let storage = filled(home.path()).await;
+    let report = storage.backup(&to).await.unwrap();
+    assert_eq!((report.schema_version, report.components), (SCHEMA_VERSION, 2));
+    storage.record(event("acme", "after the backup"));
+
+    let restored = restore(&to, &fresh, IfOccupied::Refuse).unwrap();
+    assert_eq!((restored.components, restored.put_aside), (2, None));
+    let copy = open(&fresh);
+    assert!(copy.find(&tenant("acme"), "/in", "k").await.unwrap().is_some());
+    assert_eq!(copy.events_since(&tenant("acme"), 0, 10).await.unwrap().len(), 2);
+    assert_eq!(Tokens::list(&copy).await.unwrap(), Tokens::list(&storage).await.unwrap());
+    let list = Packages::list(&copy).await.unwrap();
+    assert_eq!(list, Packages::list(&storage).await.unwrap());
+    for skill in list {
+        copy.component(skill.digest).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_backup_goes_into_an_empty_folder_only_and_only_with_right_components() {
+    let (home, folder) = (home(), home());
+    let storage = filled(home.path()).await;
+    fs::write(folder.path().join("mine"), "").unwrap();
+    assert!(matches!(storage.backup(folder.path()).await.unwrap_err(), BackupError::NotEmpty { .. }));
+
+    fs::write(file(home.path(), crate::files::hash(b"one")), "evil").unwrap();
+    let to = folder.path().join("backup");
+    assert!(matches!(storage.backup(&to).await.unwrap_err(), BackupError::Component(_)));
+    let error = restore(&to, &folder.path().join("home"), IfOccupied::Refuse).unwrap_err();
+    assert!(error.to_string().contains("no finished backup"), "{error}");
+}
+
+#[tokio::test]
+async fn a_backup_with_one_flipped_byte_restores_nothing() {
+    let folder = home();
+    let to = folder.path().join("backup");
+    backed_up(&to).await;
+    for path in [database(&to), file(&to, crate::files::hash(b"two"))] {
+        let good = fs::read(&path).unwrap();
+        let mut bad = good.clone();
+        *bad.last_mut().unwrap() ^= 1;
+        fs::write(&path, bad).unwrap();
+        let target = home();
+        let error = restore(&to, target.path(), IfOccupied::Refuse).unwrap_err();
+        assert!(matches!(&error, RestoreError::Changed { path: named, .. } if *named == path), "{error:?}");
+        assert!(is_untouched(target.path()));
+        fs::write(&path, good).unwrap();
+    }
+    restore(&to, &folder.path().join("home"), IfOccupied::Refuse).unwrap();
+}
+
+#[tokio::test]
+async fn a_manifest_that_names_a_file_elsewhere_or_leaves_one_out_restores_nothing() {
+    let folder = home();
+    let to = folder.path().join("backup");
+    backed_up(&to).await;
+    let manifest = to.join("MANIFEST.json");
+    let good: serde_json::Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+
+    type Change = fn(&mut serde_json::Value);
+    let changes: [Change; 5] = [
+        |manifest| manifest["files"][1]["path"] = "../../.ssh/authorized_keys".into(),
+        |manifest| manifest["files"][1]["path"] = "components/../openclaw.db".into(),
+        |manifest| drop(manifest["files"].as_array_mut().unwrap().pop()),
+        |manifest| drop(manifest["files"].as_array_mut().unwrap().remove(0)),
+        |manifest| manifest["files"][2] = manifest["files"][1].clone(),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let mut bad = good.clone();
+        change(&mut bad);
+        fs::write(&manifest, bad.to_string()).unwrap();
+        let target = home();
+        let error = restore(&to, target.path(), IfOccupied::Refuse).unwrap_err();
+        assert!(matches!(error, RestoreError::NotABackup { .. }), "change {number}: {error:?}");
+        assert!(is_untouched(target.path()), "change {number}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_of_a_newer_schema_is_refused() {
+    let folder = home();
+    let to = folder.path().join("backup");
+    backed_up(&to).await;
+    let manifest = to.join("MANIFEST.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replace(r#""schema_version": 1"#, r#""schema_version": 99"#)).unwrap();
+
+    let target = home();
+    let error = restore(&to, target.path(), IfOccupied::PutAside).unwrap_err();
+    assert!(matches!(error, RestoreError::Newer { found: 99, known: SCHEMA_VERSION, .. }), "{error:?}");
+    assert!(is_untouched(target.path()));
+}
+
+#[tokio::test]
+async fn a_database_that_is_there_is_put_aside_only_when_asked_and_not_while_it_is_used() {
+    let (folder, home) = (home(), home());
+    let to = folder.path().join("backup");
+    backed_up(&to).await;
+    let storage = open(home.path());
+    storage.accept(entry("other", "/mine", Some("k"), "mine")).await.unwrap();
+
+    let error = restore(&to, home.path(), IfOccupied::PutAside).unwrap_err();
+    assert!(matches!(error, RestoreError::InUse(LockError::Held { .. })), "{error:?}");
+    storage.close().await.unwrap();
+    let error = restore(&to, home.path(), IfOccupied::Refuse).unwrap_err();
+    assert!(matches!(error, RestoreError::Occupied { .. }), "{error:?}");
+
+    // As a crash leaves it: with a WAL that would be played into any database of its name.
+    fs::write(home.path().join("openclaw.db-wal"), "stale").unwrap();
+    let report = restore(&to, home.path(), IfOccupied::PutAside).unwrap();
+    let aside = report.put_aside.unwrap();
+    let mut wal = aside.clone().into_os_string();
+    wal.push("-wal");
+    assert_eq!(fs::read_to_string(&wal).unwrap(), "stale");
+    fs::remove_file(&wal).unwrap();
+    let mine: String =
+        Connection::open(&aside).unwrap().query_row("SELECT path FROM inbox", [], |row| row.get(0)).unwrap();
+    assert_eq!(mine, "/mine");
+    assert!(open(home.path()).find(&tenant("acme"), "/in", "k").await.unwrap().is_some());
+}
