@@ -1,0 +1,56 @@
+//! Builds the guests in `guests/` and writes one constant a guest, the path of its component, for the tests.
+//!
+//! The constants are compiled into the integration binary alone, so a guest that no test names is an unused constant,
+//! and unused code does not pass `make check`.
+//! Guests are built by a nested cargo into a target folder of their own: in the outer one it would wait for the lock
+//! that this very build holds.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use openclaw_package::{BuildOptions, Built, Target, build_many};
+
+/// Guests that want `std`'s own input and output; all others are built without.
+const FOR_WASI: [&str; 3] = ["file-reader", "sleeper", "wasi"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let workspace = here.join("..").canonicalize()?;
+    for watched in ["wit", "guest-sdk", "tests/guests", "Cargo.lock"] {
+        println!("cargo:rerun-if-changed={}", workspace.join(watched).display());
+    }
+    let (for_wasi, without): (Vec<PathBuf>, Vec<PathBuf>) =
+        folders(&here.join("guests"))?.into_iter().partition(|folder| is_for_wasi(folder));
+    let mut built = build_many(&without, &BuildOptions::default())?;
+    built.extend(build_many(&for_wasi, &BuildOptions { target: Target::Wasip2, ..BuildOptions::default() })?);
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("guests.rs"), constants(&built)?)?;
+    Ok(())
+}
+
+fn folders(guests: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(guests)? {
+        let folder = entry?.path();
+        if folder.join("skill.toml").is_file() {
+            folders.push(folder);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+fn is_for_wasi(folder: &Path) -> bool {
+    folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| FOR_WASI.contains(&name))
+}
+
+fn constants(built: &[Built]) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    for guest in built {
+        let constant = guest.name.as_str().to_uppercase().replace('-', "_");
+        writeln!(text, "/// Guest `{}`.", guest.name)?;
+        writeln!(text, "pub(crate) const {constant}: &str = {:?};", guest.path.display().to_string())?;
+    }
+    Ok(text)
+}
