@@ -1,0 +1,49 @@
+//! The components that come with the gateway, in the binary itself.
+//!
+//! Invariant: an operator's own install of the same name is never touched, and a bundled component that was switched
+//! off stays off when a new version replaces it.
+
+use bytes::Bytes;
+use openclaw_domain::TenantId;
+use openclaw_domain::ports::Guests;
+use openclaw_wasm::Registry;
+
+use crate::wiring;
+
+/// One bundled component.
+pub(crate) struct Bundled {
+    /// What it is called.
+    pub(crate) name: &'static str,
+    /// Its digest, `sha256:` and 64 hex digits.
+    pub(crate) digest: &'static str,
+    /// The component file.
+    pub(crate) component: &'static [u8],
+}
+
+// Made by build.rs: `pub(crate) static ALL: &[Bundled]`.
+include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+
+/// Installs for a tenant what is absent or has another digest. What fails is logged and leaves the rest.
+pub(crate) async fn install(registry: &Registry, tenant: &TenantId) {
+    let installed = registry.installed(tenant);
+    for bundled in ALL {
+        let present = installed.iter().find(|skill| skill.name.as_str() == bundled.name);
+        if present.is_some_and(|skill| !skill.bundled || skill.digest.to_string() == bundled.digest) {
+            continue;
+        }
+        let component = Bytes::from_static(bundled.component);
+        match wiring::install(registry, tenant, component, None, true).await {
+            Ok(fresh) => {
+                tracing::debug!(%tenant, skill = bundled.name, digest = bundled.digest, "bundled component installed");
+                if present.is_some_and(|skill| !skill.enabled)
+                    && let Err(error) = registry.set_enabled(tenant, &fresh.name, false).await
+                {
+                    tracing::warn!(%tenant, skill = bundled.name, %error, "the component could not be left off");
+                }
+            }
+            Err(failed) => {
+                tracing::error!(%tenant, skill = bundled.name, error = %failed, "a bundled component is not installed");
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The command line: one file a command, and how each of them ends.
+//!
+//! Invariant: a command either prints its data and ends with 0, or says what failed and what would help and ends with
+//! another code; never both halves.
+
+mod backup;
+mod completions;
+mod config_check;
+mod gateway;
+mod session;
+mod skills;
+mod skills_build;
+mod skills_call;
+mod skills_test;
+mod status;
+mod token;
+mod trace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Environment, ListenOverrides, Source};
+use crate::console::{self, Format};
+use crate::exit::Failed;
+
+/// An agent gateway that runs strangers' code in a sandbox.
+#[derive(Debug, Parser)]
+#[command(
+    name = "openclaw",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the gateway or the configuration, \
+                  4 no gateway runs, 5 another process holds the home."
+)]
+struct Arguments {
+    /// The folder everything is kept in [default: ~/.openclaw]
+    #[arg(long, global = true, env = "OPENCLAW_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// The configuration file [default: openclaw.json in the home]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway
+    Gateway(gateway::Arguments),
+    /// Show how the running gateway is
+    Status,
+    /// Install, list, call and build skills
+    #[command(subcommand)]
+    Skills(skills::Command),
+    /// Make, list and revoke named tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Copy everything that is remembered into an empty folder
+    Backup(backup::BackupArguments),
+    /// Put a backup in place; the gateway must be stopped
+    Restore(backup::RestoreArguments),
+    /// Show everything that happened under one trace id
+    Trace(trace::Arguments),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config_check::Command),
+    /// Print a completion script
+    Completions(completions::Arguments),
+    /// Print the version
+    Version,
+}
+
+/// What every command may need.
+struct Context {
+    home: Option<PathBuf>,
+    config: Option<PathBuf>,
+    format: Format,
+}
+
+impl Context {
+    /// The home and the configuration file.
+    fn source(&self, overrides: ListenOverrides) -> Result<Source, Failed> {
+        Ok(Source::find(self.home.clone(), self.config.clone(), overrides, Environment::of_process())?)
+    }
+}
+
+/// Parses the command line and runs it.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let format = if arguments.json { Format::Json } else { Format::Text };
+    let context = Context { home: arguments.home, config: arguments.config, format };
+    match run_command(&context, arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            tell(&failed, format);
+            failed.exit_code()
+        }
+    }
+}
+
+fn run_command(context: &Context, command: Command) -> Result<(), Failed> {
+    match command {
+        Command::Gateway(arguments) => gateway::run(context, &arguments),
+        Command::Status => block_on(status::run(context)),
+        Command::Skills(command) => block_on(skills::run(context, command)),
+        Command::Token(command) => block_on(token::run(context, command)),
+        Command::Backup(arguments) => block_on(backup::backup(context, &arguments)),
+        Command::Restore(arguments) => block_on(backup::restore(context, arguments)),
+        Command::Trace(arguments) => block_on(trace::run(context, arguments)),
+        Command::Config(command) => config_check::run(context, &command),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Version => version(context),
+    }
+}
+
+fn version(context: &Context) -> Result<(), Failed> {
+    let version = env!("CARGO_PKG_VERSION");
+    match context.format {
+        Format::Text => console::data(format!("openclaw {version}")),
+        Format::Json => console::json(&serde_json::json!({ "version": version })),
+    }
+    Ok(())
+}
+
+/// Says how a command failed: for people on standard error, with `--json` as one object on standard error too, so
+/// that standard output holds data or nothing.
+fn tell(failed: &Failed, format: Format) {
+    if format == Format::Json {
+        let error = serde_json::json!({ "error": {
+            "code": failed.code, "message": failed.message, "hint": failed.hint, "exit": failed.ending.code(),
+        }});
+        console::talk(error.to_string());
+        return;
+    }
+    match &failed.code {
+        Some(code) => console::error(format!("{} [{code}]", failed.message)),
+        None => console::error(&failed.message),
+    }
+    if let Some(fix) = &failed.hint {
+        console::hint(fix);
+    }
+}
+
+/// Runs a command to its end. Two threads: guests that run directly on a home want a second one for their timers.
+fn block_on(command: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+    crate::telemetry::log("warn", crate::telemetry::LogFormat::Text);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failed::because(format!("no thread could be started: {error}")))?;
+    runtime.block_on(Box::pin(command))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for line in ["openclaw --home /h --json skills list", "openclaw skills list --json --home /h"] {
+            let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!((arguments.home.as_deref(), arguments.json), (Some(std::path::Path::new("/h")), true));
+        }
+    }
+
+    #[test]
+    fn every_command_has_help() {
+        fn check(command: &clap::Command) {
+            for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+                assert!(inner.get_about().is_some(), "{} {}", command.get_name(), inner.get_name());
+                check(inner);
+            }
+        }
+        check(&Arguments::command());
+    }
+}

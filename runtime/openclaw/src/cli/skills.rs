@@ -1,0 +1,187 @@
+//! `openclaw skills …`: what is installed, and changes to it.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use clap::Subcommand;
+
+use super::session::Session;
+use super::{Context, skills_build, skills_call, skills_test};
+use crate::console::{self, Format};
+use crate::exit::Failed;
+use crate::ops::{Install, Request, SkillView};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List what is installed
+    List(Tenant),
+    /// Show one skill: tools, imports, digest
+    Info(Named),
+    /// Install a component file
+    Install {
+        /// The component file
+        file: PathBuf,
+        /// What to call it, if not as its `skill.toml` says
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        tenant: Tenant,
+    },
+    /// Remove a skill
+    Remove(Named),
+    /// Let a skill be called again
+    Enable(Named),
+    /// Keep a skill, and refuse its calls
+    Disable(Named),
+    /// Build skills from source: each becomes one component file
+    Build(skills_build::Arguments),
+    /// Build a skill and run its cases/*.json
+    Test(skills_test::Arguments),
+    /// Call a tool
+    Call(skills_call::Arguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Tenant {
+    /// Whose skills
+    #[arg(long, default_value = "default")]
+    pub(super) tenant: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Named {
+    /// What the skill is called
+    name: String,
+    #[command(flatten)]
+    tenant: Tenant,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failed> {
+    match command {
+        Command::List(Tenant { tenant }) => list(context, tenant).await,
+        Command::Info(Named { name, tenant: Tenant { tenant } }) => {
+            let skill: SkillView = Session::open(context).await?.ask(Request::Skill { tenant, name }).await?;
+            match context.format {
+                Format::Json => console::json(&skill),
+                Format::Text => console::data(describe(&skill)),
+            }
+            Ok(())
+        }
+        Command::Install { file, name, tenant: Tenant { tenant } } => install(context, &file, name, tenant).await,
+        Command::Remove(Named { name, tenant: Tenant { tenant } }) => {
+            let request = Request::Remove { tenant, name: name.clone() };
+            let done: serde_json::Value = Session::open(context).await?.ask(request).await?;
+            match context.format {
+                Format::Json => console::json(&done),
+                Format::Text => console::talk(format!("`{name}` is removed")),
+            }
+            Ok(())
+        }
+        Command::Enable(named) => set_enabled(context, named, true).await,
+        Command::Disable(named) => set_enabled(context, named, false).await,
+        Command::Build(arguments) => skills_build::run(context, arguments).await,
+        Command::Test(arguments) => skills_test::run(context, arguments).await,
+        Command::Call(arguments) => skills_call::run(context, arguments).await,
+    }
+}
+
+async fn list(context: &Context, tenant: String) -> Result<(), Failed> {
+    let skills: Vec<SkillView> = Session::open(context).await?.ask(Request::Skills { tenant }).await?;
+    match context.format {
+        Format::Json => console::json(&skills),
+        Format::Text if skills.is_empty() => console::talk("no skills are installed"),
+        Format::Text => {
+            let rows: Vec<_> = skills
+                .iter()
+                .map(|skill| {
+                    let state = if skill.enabled { "enabled" } else { "disabled" };
+                    let tools: Vec<_> = skill.tools.iter().map(|tool| tool.name.as_str()).collect();
+                    [
+                        skill.name.clone(),
+                        skill.version.clone(),
+                        skill.world.clone(),
+                        format!("{state}{}", if skill.bundled { ", bundled" } else { "" }),
+                        if tools.is_empty() { "-".to_owned() } else { tools.join(", ") },
+                    ]
+                })
+                .collect();
+            console::data(console::table(["NAME", "VERSION", "WORLD", "STATE", "TOOLS"], &rows));
+        }
+    }
+    Ok(())
+}
+
+async fn install(context: &Context, file: &Path, name: Option<String>, tenant: String) -> Result<(), Failed> {
+    let component = tokio::fs::read(file).await.map_err(|error| {
+        Failed::because(format!("{} cannot be read: {error}", file.display()))
+            .hint("`openclaw skills build DIR` makes a component file and prints its path")
+    })?;
+    let skill: SkillView =
+        Session::open(context).await?.install(Install { tenant, name }, Bytes::from(component)).await?;
+    match context.format {
+        Format::Json => console::json(&skill),
+        Format::Text => {
+            console::data(describe(&skill));
+            if skill.world == "skill" {
+                console::hint(format!("call it with `openclaw skills call {}`", skill.name));
+            } else {
+                console::hint(format!("use it with `\"transform\": \"{}\"` in a webhook endpoint", skill.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn set_enabled(context: &Context, named: Named, enabled: bool) -> Result<(), Failed> {
+    let Named { name, tenant: Tenant { tenant } } = named;
+    let request = Request::SetEnabled { tenant, name, enabled };
+    let skill: SkillView = Session::open(context).await?.ask(request).await?;
+    match context.format {
+        Format::Json => console::json(&skill),
+        Format::Text => {
+            let state = if skill.enabled { "enabled" } else { "disabled" };
+            console::talk(format!("`{}` is {state}", skill.name));
+        }
+    }
+    Ok(())
+}
+
+fn describe(skill: &SkillView) -> String {
+    let mut lines = vec![
+        format!("{} {}", skill.name, skill.version),
+        format!("  {}", skill.description),
+        format!("  world    {}", skill.world),
+        format!("  state    {}", if skill.enabled { "enabled" } else { "disabled" }),
+        format!("  digest   {}", skill.digest),
+        format!("  size     {} bytes", skill.size),
+        format!(
+            "  imports  {}",
+            if skill.imports.is_empty() { "nothing".to_owned() } else { skill.imports.join(", ") }
+        ),
+    ];
+    for tool in &skill.tools {
+        let (name, description) = (&tool.name, tool.description.lines().next().unwrap_or_default());
+        lines.push(format!("  tool     {name}: {description}"));
+        for argument in arguments_of(&tool.input_schema) {
+            lines.push(format!("             {argument}"));
+        }
+    }
+    console::printable(&lines.join("\n"))
+}
+
+/// The arguments of a tool's schema, a line each.
+fn arguments_of(schema: &serde_json::Value) -> Vec<String> {
+    let required: Vec<&str> =
+        schema["required"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    properties
+        .map(|(name, property)| {
+            let kind = property["type"].as_str().unwrap_or("any");
+            let optional = if required.contains(&name.as_str()) { "" } else { ", optional" };
+            match property["description"].as_str() {
+                Some(words) => format!("{name} ({kind}{optional}): {words}"),
+                None => format!("{name} ({kind}{optional})"),
+            }
+        })
+        .collect()
+}

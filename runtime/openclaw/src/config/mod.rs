@@ -1,0 +1,28 @@
+//! The way in for configuration: `openclaw.json`, JSON5, in the home.
+//!
+//! The file is parsed, its strings expanded, its keys read, and its values settled; every step collects what is wrong
+//! and goes on, so that one run names everything. Invariant: nobody outside sees a configuration that was not
+//! checked whole.
+
+mod expand;
+mod file;
+mod ingress;
+mod listen;
+mod load;
+mod parse;
+mod problem;
+mod read;
+mod reload;
+mod resolve;
+mod suggest;
+mod unserved;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use expand::Environment;
+pub(crate) use listen::ListenOverrides;
+pub(crate) use load::Source;
+pub(crate) use problem::{ConfigError, Problem};
+pub(crate) use reload::{Reloaded, Reloader, watch};
+pub(crate) use resolve::Config;

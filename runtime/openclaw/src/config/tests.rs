@@ -1,0 +1,411 @@
+//! The configuration seen from outside: every block of the guide, every refusal, and reload.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use openclaw_domain::Role;
+use openclaw_server::settings::EndpointAuth;
+use serde_json::{Value, json};
+
+use super::*;
+
+const GUIDE: [(&str, &str); 16] = [
+    ("incoming-endpoints", include_str!("../../fixtures/guide/incoming-endpoints.json")),
+    ("incoming-secret", include_str!("../../fixtures/guide/incoming-secret.json")),
+    ("incoming-slack", include_str!("../../fixtures/guide/incoming-slack.json")),
+    ("incoming-home", include_str!("../../fixtures/guide/incoming-home.json")),
+    ("outgoing-events", include_str!("../../fixtures/guide/outgoing-events.json")),
+    ("outgoing-filter", include_str!("../../fixtures/guide/outgoing-filter.json")),
+    ("outgoing-slack", include_str!("../../fixtures/guide/outgoing-slack.json")),
+    ("outgoing-n8n", include_str!("../../fixtures/guide/outgoing-n8n.json")),
+    ("outgoing-pagerduty", include_str!("../../fixtures/guide/outgoing-pagerduty.json")),
+    ("outgoing-datadog", include_str!("../../fixtures/guide/outgoing-datadog.json")),
+    ("mcp-servers", include_str!("../../fixtures/guide/mcp-servers.json")),
+    ("gateway-auth", include_str!("../../fixtures/guide/gateway-auth.json")),
+    ("gateway-proxy", include_str!("../../fixtures/guide/gateway-proxy.json")),
+    ("channel-limits", include_str!("../../fixtures/guide/channel-limits.json")),
+    ("gateway-limits", include_str!("../../fixtures/guide/gateway-limits.json")),
+    ("log-level", include_str!("../../fixtures/guide/log-level.json")),
+];
+
+fn variables() -> Environment {
+    Environment::from([
+        ("OPENCLAW_AUTH_TOKEN", "0123456789abcdef0123456789abcdef"),
+        ("WEBHOOK_SECRET", "a-webhook-secret-of-good-length"),
+        ("APP_API_KEY", "app"),
+        ("PAGERDUTY_ROUTING_KEY", "pd"),
+        ("DATADOG_API_KEY", "dd"),
+    ])
+}
+
+fn source(home: &Path, variables: Environment) -> Source {
+    Source::find(Some(home.to_owned()), None, ListenOverrides::default(), variables).unwrap()
+}
+
+fn load_with(text: &str, variables: Environment) -> Result<Config, ConfigError> {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("openclaw.json"), text).unwrap();
+    source(home.path(), variables).load()
+}
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    load_with(text, variables())
+}
+
+/// What is wrong with a file, a line each.
+fn problems(text: &str) -> Vec<String> {
+    problems_with(text, variables())
+}
+
+fn problems_with(text: &str, variables: Environment) -> Vec<String> {
+    match load_with(text, variables) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// What a file that loads is warned about, a line each.
+fn warnings(text: &str) -> Vec<String> {
+    load(text).unwrap().warnings.iter().map(ToString::to_string).collect()
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                match into.get_mut(&key) {
+                    Some(inner) => merge(inner, value),
+                    None => drop(into.insert(key, value)),
+                }
+            }
+        }
+        (Value::Array(into), Value::Array(from)) => into.extend(from),
+        (into, from) => *into = from,
+    }
+}
+
+#[test]
+fn every_block_of_the_guide_loads_alone() {
+    for (name, text) in GUIDE {
+        assert_eq!(problems(text), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn every_block_of_the_guide_loads_with_all_the_others() {
+    let mut whole = json!({});
+    for (_, text) in GUIDE {
+        merge(&mut whole, serde_json::from_str(text).unwrap());
+    }
+    let config = load(&whole.to_string()).unwrap();
+    assert!(config.server.auth_required);
+    assert_eq!(config.server.max_connections, 10);
+    assert_eq!(config.server.listen, SocketAddr::from(([127, 0, 0, 1], 18789)));
+    assert_eq!(config.server.ingress.len(), 6);
+    assert_eq!(config.server.trusted_proxies, ["127.0.0.1/32".parse().unwrap()]);
+    let warned: Vec<_> = config.warnings.iter().map(|warning| warning.path.as_str()).collect();
+    assert_eq!(warned, ["webhooks.outgoing", "channels.http-api", "mcp.servers"]);
+}
+
+#[test]
+fn without_a_file_the_gateway_listens_on_loopback_and_asks_for_no_token() {
+    let home = tempfile::tempdir().unwrap();
+    let config = source(home.path(), Environment::default()).load().unwrap();
+    assert_eq!(config.server.listen, SocketAddr::from(([127, 0, 0, 1], 18789)));
+    assert!(!config.server.auth_required);
+    assert!(config.server.ingress.is_empty() && config.server.tokens.is_empty() && config.warnings.is_empty());
+    assert_eq!((config.log_level, config.server.max_connections), ("info", 64));
+}
+
+#[test]
+fn a_file_that_was_named_must_exist() {
+    let home = tempfile::tempdir().unwrap();
+    let named = Some(home.path().join("other.json"));
+    let found = Source::find(Some(home.path().to_owned()), named, ListenOverrides::default(), variables()).unwrap();
+    assert!(found.load().unwrap_err().to_string().contains("cannot be read"));
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_named_at_once() {
+    let text = r#"{
+        gateway: { prot: 1, port: 99999, auth: { mode: "tokn" }, trustedProxies: ["10.0.0.0/33"] },
+        webhooks: { incomming: {}, outgoing: [{ event: "agent.eror", url: "ftp://x" }] },
+        banana: 1,
+        log_level: "verbose",
+    }"#;
+    assert_eq!(
+        problems(text),
+        [
+            "`banana` is not a known key: known here: $schema, gateway, webhooks, tenants, skills, channels, mcp, heartbeat, log_level",
+            "`log_level` cannot be `verbose`: use one of: off, error, warn, info, debug, trace",
+            "`gateway.prot` is not a known key: did you mean `port`?",
+            "`gateway.port` cannot be 99999: use a whole number from 0 to 65535",
+            "`gateway.auth.mode` cannot be `tokn`: did you mean `token`?",
+            "`webhooks.incomming` is not a known key: did you mean `incoming`?",
+            "`webhooks.outgoing[0].event` cannot be `agent.eror`: did you mean `agent.error`?",
+            "`webhooks.outgoing[0].url` is not a web address: write `https://host/path`",
+            "`gateway.trustedProxies[0]` is no address or network: write `127.0.0.1` or `10.0.0.0/8`",
+        ]
+    );
+}
+
+#[test]
+fn a_wrong_kind_of_value_is_named_without_quoting_it() {
+    assert_eq!(
+        problems(r#"{ gateway: { auth: { token: 12345678 }, trustedProxies: "s3cret" }, webhooks: [] }"#),
+        [
+            "`gateway.auth.token` is 12345678: write a string here, or remove the key",
+            "`gateway.trustedProxies` is a string: write a list here, or remove the key",
+            "`webhooks` is a list: write an object here, or remove the key",
+        ]
+    );
+}
+
+#[test]
+fn a_syntax_error_names_the_file_and_the_place() {
+    let found = load("{ gateway: { port: } }").unwrap_err();
+    assert!(found.file.as_ref().is_some_and(|file| file.ends_with("openclaw.json")));
+    assert!(found.to_string().contains("is not JSON5"), "{found}");
+}
+
+#[test]
+fn a_mode_implies_enabled_and_a_missing_token_is_read_from_the_environment() {
+    let config = load(r#"{ gateway: { auth: { mode: "token" } } }"#).unwrap();
+    assert!(config.server.auth_required);
+    let token = &config.server.tokens[0];
+    assert_eq!(token.token.expose(), "0123456789abcdef0123456789abcdef");
+    assert_eq!((&*token.credential.name, token.credential.role), ("gateway.auth.token", Role::Operator));
+}
+
+#[test]
+fn a_token_that_stands_nowhere_is_refused_with_the_line_to_add() {
+    assert_eq!(
+        problems_with(r#"{ gateway: { auth: { enabled: true } } }"#, Environment::default()),
+        ["`gateway.auth.token` is missing, and OPENCLAW_AUTH_TOKEN is not set: \
+          add `\"token\": \"${OPENCLAW_AUTH_TOKEN}\"` to `gateway.auth` and \
+          `export OPENCLAW_AUTH_TOKEN=$(openssl rand -hex 32)`"]
+    );
+    assert_eq!(problems(r#"{ gateway: { auth: { token: "" } } }"#).len(), 1);
+}
+
+#[test]
+fn an_open_bind_without_authentication_is_refused() {
+    for gateway in [r#"host: "0.0.0.0""#, r#"bind: "lan""#, r#"host: "::""#, r#"bind: "lan", auth: {enabled: false}"#] {
+        let found = problems(&format!("{{ gateway: {{ {gateway} }} }}"));
+        assert!(found.len() == 1 && found[0].contains("no authentication is configured"), "{gateway}: {found:?}");
+    }
+    let config = load(r#"{ gateway: { bind: "lan", auth: { mode: "token" } } }"#).unwrap();
+    assert_eq!(config.server.listen, SocketAddr::from(([0, 0, 0, 0], 18789)));
+}
+
+#[test]
+fn host_and_bind_are_settled_in_one_place() {
+    for (gateway, listen) in [
+        ("", "127.0.0.1:18789"),
+        (r#"host: "localhost", port: 0"#, "127.0.0.1:0"),
+        (r#"bind: "loopback", host: "127.0.0.1""#, "127.0.0.1:18789"),
+        (r#"host: "::1", port: "80""#, "[::1]:80"),
+        (r#"bind: "127.0.0.2""#, "127.0.0.2:18789"),
+    ] {
+        let config = load(&format!("{{ gateway: {{ {gateway} }} }}")).unwrap();
+        assert_eq!(config.server.listen, listen.parse().unwrap(), "{gateway}");
+    }
+    assert_eq!(
+        problems(r#"{ gateway: { host: "127.0.0.2", bind: "loopback" } }"#),
+        ["`gateway.bind` means 127.0.0.1, and `gateway.host` means 127.0.0.2: keep one of the two"]
+    );
+    assert_eq!(problems(r#"{ gateway: { host: "example.com" } }"#).len(), 1);
+}
+
+#[test]
+fn both_spellings_of_max_connections_are_read_and_may_not_disagree() {
+    for (keys, number) in
+        [("max_connections: 7", 7), ("maxConnections: 8", 8), ("max_connections: 9, maxConnections: 9", 9)]
+    {
+        assert_eq!(load(&format!("{{ gateway: {{ {keys} }} }}")).unwrap().server.max_connections, number);
+    }
+    assert_eq!(
+        problems("{ gateway: { max_connections: 1, maxConnections: 2 } }"),
+        ["`gateway.maxConnections` is 2, and `gateway.max_connections` is 1: keep one of the two"]
+    );
+    assert_eq!(problems("{ gateway: { max_connections: 0 } }").len(), 1);
+}
+
+#[test]
+fn short_tokens_and_secrets_are_warned_about_and_the_shortest_secrets_refused() {
+    assert_eq!(
+        warnings(r#"{ gateway: { auth: { token: "short" } } }"#),
+        ["`gateway.auth.token` is shorter than 16 characters and can be guessed: \
+          use at least 32 random bytes: `openssl rand -hex 32`"]
+    );
+    let endpoint = r#"endpoints: [{ path: "/a", message: "m" }]"#;
+    let incoming = |secret| format!(r#"{{ webhooks: {{ incoming: {{ secret: {secret}, {endpoint} }} }} }}"#);
+    assert_eq!(problems(&incoming(r#""1234567""#)).len(), 1);
+    assert!(problems(&incoming(r#"["a-webhook-secret-of-good-length", "1234567"]"#))[0].contains("secret[1]"));
+    assert!(warnings(&incoming(r#""12345678""#)).iter().any(|warning| warning.contains("shorter than 24 bytes")));
+}
+
+#[test]
+fn an_endpoint_without_any_secret_loads_and_is_named() {
+    let text = r#"{ webhooks: { incoming: { endpoints: [{ path: "/a", message: "m" }] } } }"#;
+    let config = load_with(text, Environment::default()).unwrap();
+    assert!(matches!(&config.server.ingress[0].auth, EndpointAuth::SharedSecret(secrets) if secrets.is_empty()));
+    assert!(
+        config.warnings[0]
+            .to_string()
+            .starts_with("`webhooks.incoming.endpoints[0]` (`/a`) has no secret: every request to it is answered 401")
+    );
+}
+
+#[test]
+fn an_endpoint_is_read_with_everything_it_may_say() {
+    let text = r#"{ webhooks: { incoming: { secret: "${WEBHOOK_SECRET}", endpoints: [
+        { path: "/plain", message: "got {{body.x}}" },
+        { path: "/gh", transform: "github", secret: ["first-secret-first-secret", "second-secret-second-secret"],
+          limits: { maxBytes: 2048, requestsPerMinute: 3 } },
+        { path: "/slack", auth: "slack-token", message: "m", transform: "mine" },
+    ] } } }"#;
+    let config = load(text).unwrap();
+    let [plain, github, slack] = &config.server.ingress[..] else { panic!("three endpoints") };
+    assert_eq!((plain.transform.as_str(), &*plain.settings), ("template", r#"{"message":"got {{body.x}}"}"#));
+    assert_eq!((plain.max_bytes, plain.requests_per_minute), (1 << 20, 6_000));
+    assert_eq!((github.transform.as_str(), &*github.settings), ("github", "{}"));
+    assert_eq!((github.max_bytes, github.requests_per_minute), (2048, 3));
+    assert!(matches!(&github.auth, EndpointAuth::SharedSecret(secrets) if secrets.len() == 2));
+    assert_eq!((slack.transform.as_str(), &*slack.settings), ("mine", r#"{"message":"m"}"#));
+    assert!(matches!(&slack.auth, EndpointAuth::SlackToken(secrets) if secrets.len() == 1));
+}
+
+#[test]
+fn an_endpoint_that_cannot_be_served_is_refused() {
+    for endpoint in [
+        r#"{ message: "m" }"#,
+        r#"{ path: "/a" }"#,
+        r#"{ path: "a", message: "m" }"#,
+        r#"{ path: "/", message: "m" }"#,
+        r#"{ path: "/t/x", message: "m" }"#,
+        r#"{ path: "/a//b", message: "m" }"#,
+        r#"{ path: "/a?b", message: "m" }"#,
+        r#"{ path: "/../a", message: "m" }"#,
+        r#"{ path: "/a", transform: "Not A Name" }"#,
+        r#"{ path: "/a", transform: "template" }"#,
+        r#"{ path: "/a", message: "m", auth: "hmac" }"#,
+        r#"{ path: "/a", message: "m" }, { path: "/a", message: "n" }"#,
+    ] {
+        let text =
+            format!(r#"{{ webhooks: {{ incoming: {{ secret: "${{WEBHOOK_SECRET}}", endpoints: [{endpoint}] }} }} }}"#);
+        assert_eq!(problems(&text).len(), 1, "{endpoint}");
+    }
+}
+
+#[test]
+fn disabled_webhooks_are_checked_and_not_served() {
+    let text = r#"{ webhooks: { incoming: { enabled: false, secret: "${WEBHOOK_SECRET}",
+        endpoints: [{ path: "/a", message: "m" }] } } }"#;
+    assert!(load(text).unwrap().server.ingress.is_empty());
+    assert!(warnings(text).iter().any(|warning| warning.contains("none of the 1 endpoints is served")));
+}
+
+#[test]
+fn tenants_bring_their_own_token_and_endpoints() {
+    let text = r#"{ tenants: {
+        acme: { auth: { token: "acme-token-acme-token" }, webhooks: { incoming: {
+            secret: "acme-secret-acme-secret-acme", endpoints: [{ path: "/a", message: "m" }] } } },
+        globex: { auth: { token: "globex-token-globex-token" } },
+    } }"#;
+    let config = load_with(text, Environment::default()).unwrap();
+    assert!(config.server.auth_required);
+    let names: Vec<_> = config.server.tokens.iter().map(|token| &*token.credential.name).collect();
+    assert_eq!(names, ["tenants.acme.auth.token", "tenants.globex.auth.token"]);
+    assert_eq!(config.server.ingress[0].tenant.as_str(), "acme");
+    let tenants: Vec<_> = config.tenants.iter().map(|tenant| tenant.as_str()).collect();
+    assert_eq!(tenants, ["default", "acme", "globex"]);
+}
+
+#[test]
+fn tenants_that_could_be_confused_are_refused() {
+    for text in [
+        r#"{ tenants: { default: {} } }"#,
+        r#"{ tenants: { "Big Corp": {} } }"#,
+        r#"{ tenants: { a: { auth: { token: "the-same-token-twice" } }, b: { auth: { token: "the-same-token-twice" } } } }"#,
+        r#"{ gateway: { auth: { enabled: false } }, tenants: { a: { auth: { token: "a-token-of-16-chars" } } } }"#,
+        r#"{ tenants: { a: { gateway: {} } } }"#,
+    ] {
+        assert_eq!(problems_with(text, Environment::default()).len(), 1, "{text}");
+    }
+}
+
+#[test]
+fn hosts_origins_and_proxies_are_checked() {
+    let text = r#"{ gateway: { allowedHosts: ["Agent.Example.com"],
+        allowedOrigins: ["https://Agent.example.com", "http://localhost:3000", "null"],
+        trustedProxies: ["10.0.0.0/8", "::1"] } }"#;
+    let server = load(text).unwrap().server;
+    assert_eq!(server.allowed_hosts, ["agent.example.com"]);
+    assert_eq!(server.allowed_origins, ["https://agent.example.com", "http://localhost:3000", "null"]);
+    assert_eq!(server.trusted_proxies.len(), 2);
+    for gateway in [
+        r#"allowedHosts: ["http://x"]"#,
+        r#"allowedHosts: ["*.x"]"#,
+        r#"allowedOrigins: ["*"]"#,
+        r#"allowedOrigins: ["https://x/y"]"#,
+        r#"allowedOrigins: ["x.example.com"]"#,
+        r#"trustedProxies: ["0.0.0.0/0"]"#,
+    ] {
+        assert_eq!(problems(&format!("{{ gateway: {{ {gateway} }} }}")).len(), 1, "{gateway}");
+    }
+}
+
+#[test]
+fn limits_of_a_call_are_read() {
+    let config = load("{ skills: { limits: { deadlineMs: 50, memoryBytes: 16777216 }, maxInstances: 4 } }").unwrap();
+    assert_eq!((config.limits.deadline.as_millis(), config.limits.memory), (50, 16 << 20));
+    assert_eq!((config.limits.handles, config.max_instances), (256, Some(4)));
+}
+
+#[test]
+fn the_log_level_stands_at_the_top_or_in_the_gateway() {
+    assert_eq!(load(r#"{ log_level: "warn" }"#).unwrap().log_level, "warn");
+    assert_eq!(load(r#"{ gateway: { log_level: "debug" } }"#).unwrap().log_level, "debug");
+    assert_eq!(problems(r#"{ log_level: "warn", gateway: { log_level: "debug" } }"#).len(), 1);
+}
+
+#[test]
+fn a_reload_replaces_the_configuration_whole_and_keeps_what_needs_a_restart() {
+    let home = tempfile::tempdir().unwrap();
+    let write = |text: &str| std::fs::write(home.path().join("openclaw.json"), text).unwrap();
+    write("{ gateway: { port: 1000, max_connections: 5 } }");
+    let source = source(home.path(), variables());
+    let reloader = Reloader::new(source.clone(), source.load().unwrap());
+    write("{ gateway: { port: 2000, max_connections: 6 } }");
+    let Reloaded::Replaced { config, needs_restart } = reloader.reload() else { panic!("the file is good") };
+    assert_eq!((config.server.listen.port(), config.server.max_connections), (1000, 6));
+    assert_eq!(needs_restart, ["gateway.host, bind or port"]);
+    assert_eq!(reloader.running().server.max_connections, 6);
+}
+
+#[test]
+fn a_reload_of_a_bad_file_keeps_the_old_configuration_and_says_why() {
+    let home = tempfile::tempdir().unwrap();
+    let write = |text: &str| std::fs::write(home.path().join("openclaw.json"), text).unwrap();
+    write("{ gateway: { max_connections: 5 } }");
+    let source = source(home.path(), variables());
+    let reloader = Reloader::new(source.clone(), source.load().unwrap());
+    for bad in ["{ gateway: { max_connections: 6, prot: 1 } }", "{", ""] {
+        write(bad);
+        let Reloaded::Kept(error) = reloader.reload() else { panic!("{bad:?} is bad") };
+        assert_eq!(error.problems.len(), 1);
+        assert_eq!(reloader.running().server.max_connections, 5);
+    }
+}
+
+#[test]
+fn no_secret_of_a_configuration_can_be_printed() {
+    let config = load(
+        r#"{ gateway: { auth: { token: "hush-hush-hush-hush" } }, webhooks: { incoming: {
+            secret: "psst-psst-psst-psst-psst", endpoints: [{ path: "/a", message: "m" }] } } }"#,
+    )
+    .unwrap();
+    let printed = format!("{config:?}");
+    assert!(!printed.contains("hush") && !printed.contains("psst"), "{printed}");
+}
