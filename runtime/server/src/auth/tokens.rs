@@ -35,10 +35,13 @@ impl Access {
     }
 }
 
+/// Accounts by the tenant and name of their credential.
+type Accounts = HashMap<(TenantId, Arc<str>), Arc<Account>>;
+
 /// All known tokens. Reading is lock-free; a reload replaces them whole.
 pub(crate) struct TokenBook {
     entries: ArcSwap<Vec<Access>>,
-    accounts: Mutex<HashMap<(TenantId, Arc<str>), Arc<Account>>>,
+    accounts: Mutex<Accounts>,
     anonymous: Access,
 }
 

@@ -1,3 +1,9 @@
-//! The server driven from outside: real sockets, fakes only at the ports.
+//! The server driven from outside: real sockets on 127.0.0.1, fakes only at the ports.
 
 pub(crate) mod fakes;
+
+mod closing;
+mod commands;
+mod harness;
+mod opening;
+mod sharing;

@@ -1,0 +1,192 @@
+//! How sessions end, and that nothing owed is lost when they do.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use openclaw_domain::ports::Journal;
+use openclaw_domain::{EventKind, NewEvent, Secret, TenantId, Timestamp, TraceId};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::fakes::{TOKEN, named_token};
+use super::harness::Gateway;
+use crate::ws::MESSAGE_BYTES;
+
+#[tokio::test]
+async fn a_client_that_closes_with_requests_in_flight_still_gets_their_replies() {
+    let gateway = Gateway::start().await;
+    for round in 0..20 {
+        let mut client = gateway.client(TOKEN).await;
+        client.send(&format!(r#"{{"type":"skill_invoke","id":"{round}","payload":{{"skill":"wait"}}}}"#)).await;
+        // As `echo … | websocat` does: the frame, then Close, at once.
+        client.socket.close(None).await.unwrap();
+        gateway.guests.begun.acquire().await.unwrap().forget();
+        gateway.guests.gate.add_permits(1);
+        let frames = client.rest().await;
+        let kinds: Vec<&Value> = frames.iter().map(|frame| frame.get("type").unwrap_or(frame)).collect();
+        assert_eq!(kinds[..3], ["tool_call", "tool_result", "response"], "round {round}");
+        assert_eq!(frames[2]["id"], round.to_string());
+        assert_eq!(kinds.last().unwrap().as_u64(), Some(1005), "the Close comes last");
+    }
+}
+
+#[tokio::test]
+async fn a_close_is_answered_with_its_own_code() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client(TOKEN).await;
+    let close = tokio_tungstenite::tungstenite::protocol::CloseFrame { code: 4001.into(), reason: "bye".into() };
+    client.socket.close(Some(close)).await.unwrap();
+    assert_eq!(client.next().await, 4001);
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_takes_its_guests_along() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client(TOKEN).await;
+    client.send(r#"{"type":"skill_invoke","id":"a","payload":{"skill":"wait"}}"#).await;
+    client.next_of("tool_call").await;
+    drop(client);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_drain_finishes_what_runs_and_closes_with_service_restart() {
+    let gateway = Gateway::start().await;
+    let mut busy = gateway.client(TOKEN).await;
+    let mut idle = gateway.client(TOKEN).await;
+    assert_eq!(idle.ask("a", "status", json!({})).await["type"], "status");
+    busy.send(r#"{"type":"skill_invoke","id":"b","payload":{"skill":"wait"}}"#).await;
+    busy.next_of("tool_call").await;
+    gateway.shutdown.cancel();
+    assert_eq!(idle.rest().await.last().unwrap(), 1012);
+    drop(idle);
+    gateway.guests.gate.add_permits(1);
+    assert_eq!(busy.next_of("response").await["id"], "b");
+    assert_eq!(busy.rest().await.last().unwrap(), 1012);
+    drop(busy);
+    gateway.running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_drops_when_its_token_is_revoked() {
+    let gateway = Gateway::start().await;
+    gateway.tokens.0.lock().unwrap().push_back(named_token("ci", "ci-token"));
+    gateway.server.reload_tokens().await.unwrap();
+    let (mut revoked, mut other) = (gateway.client("ci-token").await, gateway.client(TOKEN).await);
+    assert_eq!(revoked.ask("a", "status", json!({})).await["type"], "status");
+    gateway.tokens.0.lock().unwrap()[0].revoked_at = Some(Timestamp::from_millis(1));
+    gateway.server.reload_tokens().await.unwrap();
+    assert_eq!(revoked.next().await["payload"]["code"], "AUTH_INVALID");
+    assert_eq!(revoked.next().await, 1008);
+    assert_eq!(other.ask("b", "status", json!({})).await["type"], "status");
+}
+
+#[tokio::test]
+async fn a_rotated_token_cancels_what_runs_under_the_old_one() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client(TOKEN).await;
+    client.send(r#"{"type":"skill_invoke","id":"a","payload":{"skill":"wait"}}"#).await;
+    client.next_of("tool_call").await;
+    let mut settings = gateway.settings.load().as_ref().clone();
+    settings.tokens[0].token = Secret::new("rotated".to_owned());
+    gateway.settings.store(settings.into());
+    gateway.server.reload_tokens().await.unwrap();
+    let frames = client.rest().await;
+    let cancelled = frames.iter().find(|frame| frame["id"] == "a").unwrap();
+    assert_eq!(cancelled["payload"]["code"], "CANCELLED");
+    assert_eq!(frames.last().unwrap(), 1008);
+    assert_eq!(gateway.client("rotated").await.ask("b", "status", json!({})).await["type"], "status");
+}
+
+#[tokio::test]
+async fn an_expired_token_ends_its_session_at_the_next_command() {
+    let gateway = Gateway::start().await;
+    let mut token = named_token("short", "short-token");
+    token.token.expires_at = Some(Timestamp::from_millis(1_780_920_060_000));
+    gateway.tokens.0.lock().unwrap().push_back(token);
+    gateway.server.reload_tokens().await.unwrap();
+    let mut client = gateway.client("short-token").await;
+    assert_eq!(client.ask("a", "status", json!({})).await["type"], "status");
+    gateway.clock.advance(Duration::from_secs(60));
+    assert_eq!(client.ask("b", "status", json!({})).await["payload"]["code"], "AUTH_INVALID");
+    assert_eq!(client.rest().await.last().unwrap(), 1008);
+}
+
+#[tokio::test]
+async fn a_message_over_the_cap_is_named_and_ends_the_session() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client(TOKEN).await;
+    // What a session that stopped reading never takes may fail to send; the answer is what counts.
+    drop(futures_util::SinkExt::send(&mut client.socket, Message::text("x".repeat(MESSAGE_BYTES + 1))).await);
+    assert_eq!(client.next().await["payload"]["code"], "PAYLOAD_TOO_LARGE");
+    assert_eq!(client.next().await, 1009);
+}
+
+#[tokio::test]
+async fn a_binary_message_is_refused_and_the_session_goes_on() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client(TOKEN).await;
+    futures_util::SinkExt::send(&mut client.socket, Message::binary(vec![1])).await.unwrap();
+    assert_eq!(client.next().await["payload"]["code"], "INVALID_REQUEST");
+    assert_eq!(client.ask("a", "status", json!({})).await["type"], "status");
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_with_its_payload() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client(TOKEN).await;
+    futures_util::SinkExt::send(&mut client.socket, Message::Ping(b"abc".to_vec().into())).await.unwrap();
+    assert_eq!(client.socket.next().await.unwrap().unwrap(), Message::Pong(b"abc".to_vec().into()));
+}
+
+#[tokio::test]
+async fn a_slow_reader_loses_events_with_a_count_and_never_replies() {
+    const EVENTS: u64 = 1500;
+    const CALLS: u64 = 20;
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client(TOKEN).await;
+    assert_eq!(client.ask("ready", "status", json!({})).await["type"], "status");
+    let data = json!({ "filler": "x".repeat(32 << 10) }).to_string();
+    for _ in 0..EVENTS {
+        gateway.journal.record(NewEvent {
+            tenant: TenantId::default(),
+            kind: EventKind::MessageReceived,
+            data: data.clone(),
+            trace: TraceId::new(),
+            at: Timestamp::from_millis(0),
+            session: None,
+        });
+    }
+    for id in 0..CALLS {
+        client.send(&format!(r#"{{"type":"skill_invoke","id":{id},"payload":{{"skill":"echo"}}}}"#)).await;
+    }
+    let (mut seen, mut missed, mut replies, mut last_seq) = (0, 0, 0, 0);
+    // The completions of the calls are events too.
+    while seen + missed < EVENTS + CALLS || replies < CALLS {
+        let frame = client.next().await;
+        match frame["type"].as_str().unwrap() {
+            "gap" => missed += frame["payload"]["missed"].as_u64().unwrap(),
+            "response" => replies += 1,
+            "tool_call" | "tool_result" => {}
+            _ => {
+                seen += 1;
+                let seq = frame["payload"]["seq"].as_u64().unwrap();
+                assert!(seq > last_seq, "events come in order");
+                last_seq = seq;
+            }
+        }
+    }
+    assert!(missed > 0, "nothing was dropped: send more events");
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_no_ping_is_dropped() {
+    let gateway = Gateway::with(|settings| settings.max_connections = 1).await;
+    let client = gateway.client(TOKEN).await;
+    // Time jumps to the next timer whenever nothing else can happen: to the ping, to its deadline.
+    tokio::time::pause();
+    let mut silent = client.socket.into_inner();
+    let mut bytes = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut bytes).await.unwrap();
+    assert_eq!(bytes, [0x89, 0], "one ping, then the end");
+}
