@@ -144,3 +144,110 @@ fn tool_name(function: &ItemFn, given: Option<&LitStr>) -> syn::Result<String> {
     }
     Ok(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(options: TokenStream, item: TokenStream) -> String {
+        expand(options, item).expect_err("it cannot become a tool").to_string()
+    }
+
+    #[test]
+    fn what_cannot_become_a_tool_says_what_to_write() {
+        let none = TokenStream::new;
+        for (error, expected) in [
+            (
+                error(
+                    none(),
+                    quote!(
+                        fn a() {}
+                    ),
+                ),
+                "a tool needs a doc comment",
+            ),
+            (
+                error(
+                    none(),
+                    quote!(
+                        #[doc = " A."]
+                        async fn a() {}
+                    ),
+                ),
+                "not async",
+            ),
+            (
+                error(
+                    none(),
+                    quote!(
+                        #[doc = " A."]
+                        fn a<T>(t: T) {}
+                    ),
+                ),
+                "no generic parameters",
+            ),
+            (
+                error(
+                    none(),
+                    quote!(
+                        #[doc = " A."]
+                        fn a(&self) {}
+                    ),
+                ),
+                "no `self`",
+            ),
+            (
+                error(
+                    none(),
+                    quote!(
+                        #[doc = " A."]
+                        fn a(x: X, y: Y) {}
+                    ),
+                ),
+                "one struct of arguments",
+            ),
+            (
+                error(
+                    none(),
+                    quote!(
+                        #[doc = " A."]
+                        fn a(context: &Context, x: X) {}
+                    ),
+                ),
+                "one struct of arguments",
+            ),
+            (
+                error(
+                    none(),
+                    quote!(
+                        #[doc = " A."]
+                        fn _a() {}
+                    ),
+                ),
+                "`-a` is not a tool name",
+            ),
+            (
+                error(
+                    quote!(name = "A b"),
+                    quote!(
+                        #[doc = " A."]
+                        fn a() {}
+                    ),
+                ),
+                "`A b` is not a tool name",
+            ),
+            (
+                error(
+                    quote!(readonly),
+                    quote!(
+                        #[doc = " A."]
+                        fn a() {}
+                    ),
+                ),
+                "unknown option",
+            ),
+        ] {
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -2,26 +2,47 @@
 
 use std::path::{Path, PathBuf};
 
+use openclaw_domain::World;
+use openclaw_package::cases::read_cases;
 use openclaw_package::{BuildError, BuildOptions, PackageError, build, build_many, encode, inspect};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate lies two folders down").to_owned()
 }
 
+/// Minimum of each memory in the file, in pages of 64 KiB.
+fn memory_minimums(file: &[u8]) -> Vec<u64> {
+    let mut pages = Vec::new();
+    for payload in wasmparser::Parser::new(0).parse_all(file) {
+        if let wasmparser::Payload::MemorySection(section) = payload.expect("a file that was built is well-formed") {
+            pages.extend(section.into_iter().map(|memory| memory.expect("so is its memory").initial));
+        }
+    }
+    pages
+}
+
 #[test]
-fn bundled_skills_are_built_in_one_run_and_import_nothing_but_log() {
+fn bundled_components_import_log_at_most_and_begin_with_256_kib() {
     let root = repository();
-    let dirs = [root.join("skills/text-diff"), root.join("skills/release-notes")];
+    let mut dirs: Vec<PathBuf> =
+        std::fs::read_dir(root.join("skills")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    dirs.retain(|dir| dir.join("skill.toml").is_file());
+    dirs.sort_by(|a, b| b.cmp(a));
     let built = build_many(&dirs, &BuildOptions::default()).unwrap();
-    let names: Vec<&str> = built.iter().map(|built| built.name.as_str()).collect();
-    assert_eq!(names, ["text-diff", "release-notes"], "files come in the order of the folders");
+    let sources: Vec<&PathBuf> = built.iter().map(|built| &built.source).collect();
+    assert_eq!(sources, dirs.iter().collect::<Vec<_>>(), "files come in the order of the folders");
     for built in built {
         let bytes = std::fs::read(&built.path).unwrap();
         assert_eq!(inspect(&bytes).unwrap(), built.package);
-        assert_eq!(built.package.imports, ["openclaw:gateway/log@0.1.0"]);
+        match built.package.world().unwrap() {
+            World::Skill => assert_eq!(built.package.imports, ["openclaw:gateway/log@0.1.0"], "{}", built.name),
+            World::IngressTransform => assert!(built.package.imports.is_empty(), "{}", built.name),
+        }
+        assert_eq!(memory_minimums(&bytes), [4], "{}: a small call fits without growing", built.name);
         assert_eq!(built.package.manifest.unwrap().name, built.name);
         let has = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
-        assert!(!has(root.to_str().unwrap().as_bytes()), "the file names no folder of this machine");
+        assert!(!has(root.to_str().unwrap().as_bytes()), "{} names a folder of this machine", built.name);
+        assert!(!read_cases(&built.source).unwrap().is_empty(), "{} has no cases", built.name);
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Arguments {
 
 /// A commit: its message alone, or with who made it.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a message, or an object with `message` and no more than `author` and `sha`")]
 pub enum Commit {
     /// The message.
     Message(String),
