@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use openclaw_domain::ports::{Guests, Journal, Packages};
+use openclaw_domain::ports::{Journal, Packages};
 use openclaw_domain::{Clock, Digest, Installed, Refusal, SkillName, TenantId};
 use tokio_util::task::TaskTracker;
 
