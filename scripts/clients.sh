@@ -1,5 +1,11 @@
 # Sourced: the guide's own clients against a real gateway. `node`, `python` are set by the `need_…` functions.
 
+# The component of the guest that waits, built by the build script of tests/.
+sleeper_component() {
+    local file=$PWD/target/guests/skills/sleeper.wasm
+    if [ -f "$file" ]; then echo "$file"; fi
+}
+
 run_clients() {
     export OPENCLAW_BIN=${OPENCLAW_BIN:-$PWD/target/debug/openclaw}
     if [ -z "${node:-}" ] || [ ! -x "$OPENCLAW_BIN" ]; then

@@ -1,0 +1,69 @@
+//! The rows of the table, in DESIGN's order; each function measures a few that share their set-up.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::report::{Row, say};
+
+mod footprint;
+mod guest_calls;
+mod neighbours;
+mod webhook;
+mod websocket;
+
+/// What a run measures with.
+pub(crate) struct Setup {
+    /// The gateway's release binary.
+    pub(crate) binary: PathBuf,
+    /// The component that is called.
+    pub(crate) component: PathBuf,
+    /// Divides every count: 1 for real numbers, more to try the bench itself.
+    pub(crate) fraction: usize,
+}
+
+impl Setup {
+    /// A count, as small as this run wants it.
+    pub(crate) fn count(&self, full: usize) -> usize {
+        (full / self.fraction).max(32)
+    }
+
+    fn component_bytes(&self) -> Result<Vec<u8>> {
+        Ok(std::fs::read(&self.component)?)
+    }
+}
+
+/// Measures everything, printing each row as it is known. A part that fails does not stop the others; it is the error.
+pub(crate) fn all(setup: &Setup) -> (Vec<Row>, Vec<anyhow::Error>) {
+    let mut rows = Vec::new();
+    let mut errors = Vec::new();
+    type Part = (&'static str, fn(&Setup) -> Result<Vec<Row>>);
+    const PARTS: [Part; 5] = [
+        ("guest calls", guest_calls::rows),
+        ("WebSocket", websocket::rows),
+        ("webhooks", webhook::rows),
+        ("neighbours", neighbours::rows),
+        ("footprint", footprint::rows),
+    ];
+    for (name, part) in PARTS {
+        say(&format!("\n{name}"));
+        match part(setup) {
+            Ok(measured) => {
+                for row in &measured {
+                    say(&row.line());
+                }
+                rows.extend(measured);
+            }
+            Err(error) => {
+                say(&format!("FAILED {name}: {error:#}"));
+                errors.push(error.context(name));
+            }
+        }
+    }
+    (rows, errors)
+}
+
+/// Bytes of a file in mebibytes.
+fn mebibytes(file: &Path) -> Result<f64> {
+    Ok(std::fs::metadata(file)?.len() as f64 / f64::from(1 << 20))
+}
