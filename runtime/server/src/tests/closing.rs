@@ -60,6 +60,8 @@ async fn a_drain_finishes_what_runs_and_closes_with_service_restart() {
     gateway.shutdown.cancel();
     assert_eq!(idle.rest().await.last().unwrap(), 1012);
     drop(idle);
+    let late = busy.ask("late", "status", json!({})).await;
+    assert_eq!(late["payload"]["code"], "GATEWAY_BUSY", "refused under its id, not dropped");
     gateway.guests.gate.add_permits(1);
     assert_eq!(busy.next_of("response").await["id"], "b");
     assert_eq!(busy.rest().await.last().unwrap(), 1012);

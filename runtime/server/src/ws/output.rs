@@ -15,6 +15,8 @@ const FINAL_PING: u8 = 0x89;
 const FINAL_PONG: u8 = 0x8a;
 /// Longest payload of a control frame.
 const CONTROL_BYTES: usize = 125;
+/// Events that together are this large wait no longer.
+const EVENT_BYTES: usize = 16 << 10;
 /// Buffers larger than this are given back once they are empty.
 const KEPT_BYTES: usize = 64 << 10;
 
@@ -25,6 +27,7 @@ pub(super) struct Output {
     written: usize,
     scratch: Vec<u8>,
     total: u64,
+    is_urgent: bool,
 }
 
 impl Output {
@@ -33,7 +36,7 @@ impl Output {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         match serde_json::to_writer(&mut scratch, frame) {
-            Ok(()) => self.frame(FINAL_TEXT, &scratch),
+            Ok(()) => self.urgent(FINAL_TEXT, &scratch),
             // Frames are structs and maps with text keys; those always print.
             Err(error) => tracing::error!(%error, "a frame could not be printed"),
         }
@@ -44,17 +47,33 @@ impl Output {
 
     /// A frame that is printed already.
     pub(super) fn printed(&mut self, text: &str) {
+        self.urgent(FINAL_TEXT, text.as_bytes());
+    }
+
+    /// An event's frame, printed already: it may wait for others to leave with.
+    pub(super) fn event(&mut self, text: &str) {
         self.frame(FINAL_TEXT, text.as_bytes());
+        self.is_urgent |= self.waiting() >= EVENT_BYTES;
+    }
+
+    /// Whether something waits that should not.
+    pub(super) const fn is_urgent(&self) -> bool {
+        self.is_urgent
+    }
+
+    /// Lets nothing wait any longer.
+    pub(super) const fn hurry(&mut self) {
+        self.is_urgent = true;
     }
 
     /// A ping.
     pub(super) fn ping(&mut self) {
-        self.frame(FINAL_PING, &[]);
+        self.urgent(FINAL_PING, &[]);
     }
 
     /// The answer to a ping.
     pub(super) fn pong(&mut self, payload: &[u8]) {
-        self.frame(FINAL_PONG, &payload[..payload.len().min(CONTROL_BYTES)]);
+        self.urgent(FINAL_PONG, &payload[..payload.len().min(CONTROL_BYTES)]);
     }
 
     /// The last frame. Without a code it says nothing.
@@ -64,7 +83,12 @@ impl Output {
             payload.extend_from_slice(&code.to_be_bytes());
             payload.extend_from_slice(&reason.as_bytes()[..reason.floor_char_boundary(CONTROL_BYTES - 2)]);
         }
-        self.frame(FINAL_CLOSE, &payload);
+        self.urgent(FINAL_CLOSE, &payload);
+    }
+
+    fn urgent(&mut self, first: u8, payload: &[u8]) {
+        self.is_urgent = true;
+        self.frame(first, payload);
     }
 
     fn frame(&mut self, first: u8, payload: &[u8]) {
@@ -107,6 +131,7 @@ impl Output {
             self.total += count as u64;
         }
         self.written = 0;
+        self.is_urgent = false;
         self.buffer.clear();
         if self.buffer.capacity() > KEPT_BYTES {
             self.buffer = Vec::new();

@@ -1,7 +1,8 @@
 //! One client's session: the task that owns its socket.
 //!
 //! Each turn does one thing, in this order: act on a signal, finish a request, read a frame, pass an event on, and only
-//! when nothing of that is ready, write. So whatever is ready together leaves in one write.
+//! when nothing of that is ready, write. So whatever is ready together leaves in one write; events alone wait a moment
+//! for a reply to leave with.
 //!
 //! Invariants: each request gets exactly one frame under its id; replies are never dropped, events are dropped only
 //! with a count; a client that closes its side still gets its replies, and its Close is answered after them.
@@ -36,6 +37,8 @@ use crate::state::{Place, State};
 
 /// Bytes waiting to be written beyond which nothing more is read or passed on.
 const HIGH_WATER: usize = 32 << 10;
+/// Events alone wait this long for company: under load the next reply takes them along, and saves a write.
+const EVENT_LULL: Duration = Duration::from_millis(1);
 /// A ping goes out this often; a peer that was silent from one to the next is gone.
 const PING_EVERY: Duration = Duration::from_secs(25);
 /// Events read from the journal at one time when a client resumes.
@@ -59,6 +62,27 @@ pub(super) struct Guest {
 /// Why and how a session ends: the close code (none: as the peer said none) and its reason.
 type Ending = (Option<u16>, &'static str);
 
+/// Service restart (RFC 6455 registry): the guide's clients reconnect.
+const RESTARTING: Ending = (Some(1012), "the gateway is restarting");
+/// Policy violation.
+const REVOKED: Ending = (Some(1008), "the token was revoked");
+
+/// What is known of the peer since the last ping.
+#[derive(Default)]
+struct Liveness {
+    was_heard: bool,
+    was_pinged: bool,
+    /// Bytes written by then.
+    total: u64,
+}
+
+impl Liveness {
+    /// A peer is gone if it was asked and said nothing, or, while we wait for it to read, read nothing.
+    const fn is_gone(&self, has_room: bool, total: u64) -> bool {
+        if has_room { self.was_pinged && !self.was_heard } else { self.total == total }
+    }
+}
+
 /// A session's own state; the socket's halves stay beside it.
 pub(super) struct Session<'a> {
     pub(super) state: &'a State,
@@ -74,7 +98,10 @@ pub(super) struct Session<'a> {
     backlog: Option<BoxFuture<'a, Result<Vec<Event>, Refusal>>>,
     /// Up to here recorded events were sent from the backlog.
     resumed_to: i64,
+    /// How it will end, once nothing is in flight.
     ending: Option<Ending>,
+    /// Whether the peer's messages are still read.
+    is_reading: bool,
     commands: u64,
 }
 
@@ -100,6 +127,7 @@ pub(super) async fn run(state: &State, guest: Guest, mut incoming: Incoming, mut
         backlog: None,
         resumed_to: 0,
         ending: None,
+        is_reading: true,
         commands: 0,
     };
     // Tokens may have changed, or the drain begun, between authentication and joining the bus.
@@ -127,26 +155,26 @@ impl<'a> Session<'a> {
     async fn turns(&mut self, incoming: &mut Incoming, writer: &mut OwnedWriteHalf) -> Option<Ending> {
         let subscriber = Arc::clone(&self.subscriber);
         let mailbox = &subscriber.mailbox;
-        let mut timer = pin!(tokio::time::sleep(PING_EVERY));
-        let mut was_heard = true;
-        let mut total_written = 0;
+        let mut ping = pin!(tokio::time::sleep(PING_EVERY));
+        let mut lull = pin!(tokio::time::sleep(EVENT_LULL));
+        let mut liveness = Liveness::default();
         loop {
             if self.ending.is_some() && self.in_flight.is_empty() {
                 return self.ending;
             }
             let has_room = self.output.waiting() < HIGH_WATER;
-            let may_read = has_room && self.ending.is_none() && self.in_flight.len() < MAX_IN_FLIGHT;
+            let may_read = has_room && self.is_reading && self.in_flight.len() < MAX_IN_FLIGHT;
             tokio::select! {
                 biased;
                 signals = mailbox.signals() => {
                     if signals.has(Signal::Stop) {
-                        return Some((Some(1012), "the gateway is restarting"));
+                        return Some(RESTARTING);
                     }
                     self.act_on(signals);
                 }
                 Some(finished) = self.in_flight.next(), if !self.in_flight.is_empty() => self.finish(finished),
                 message = incoming.next(), if may_read => {
-                    was_heard = true;
+                    liveness.was_heard = true;
                     match message {
                         Some(Ok(message)) => self.take_message(message).await,
                         Some(Err(error)) => self.take_error(&error)?,
@@ -154,20 +182,24 @@ impl<'a> Session<'a> {
                     }
                 }
                 page = next_page(&mut self.backlog), if has_room && self.backlog.is_some() => self.take_page(page),
-                letter = mailbox.letter(), if has_room && self.backlog.is_none() => self.pass_on(&letter),
-                written = self.output.flush(writer), if self.output.waiting() > 0 => written.ok()?,
-                () = timer.as_mut() => {
-                    timer.as_mut().reset(tokio::time::Instant::now() + PING_EVERY);
-                    // A peer is gone if it sent nothing since the last ping, and took nothing if we were not listening.
-                    let has_moved = was_heard || self.output.total() != total_written;
-                    if !has_moved && self.in_flight.len() < MAX_IN_FLIGHT && self.ending.is_none() {
+                letter = mailbox.letter(), if has_room && self.backlog.is_none() => {
+                    if self.output.waiting() == 0 {
+                        lull.as_mut().reset(tokio::time::Instant::now() + EVENT_LULL);
+                    }
+                    self.pass_on(&letter);
+                }
+                written = self.output.flush(writer), if self.output.is_urgent() => written.ok()?,
+                () = lull.as_mut(), if self.output.waiting() > 0 && !self.output.is_urgent() => self.output.hurry(),
+                () = ping.as_mut() => {
+                    ping.as_mut().reset(tokio::time::Instant::now() + PING_EVERY);
+                    let is_listening = self.is_reading && self.in_flight.len() < MAX_IN_FLIGHT;
+                    if is_listening && liveness.is_gone(has_room, self.output.total()) {
                         return None;
                     }
-                    was_heard = !may_read;
+                    liveness = Liveness { was_heard: false, was_pinged: has_room, total: self.output.total() };
                     if has_room {
                         self.output.ping();
                     }
-                    total_written = self.output.total() + self.output.waiting() as u64;
                     self.check_token();
                 }
             }
@@ -179,12 +211,15 @@ impl<'a> Session<'a> {
             self.check_token();
         }
         if signals.has(Signal::Drain) {
-            self.ending.get_or_insert((Some(1012), "the gateway is restarting"));
+            self.ending.get_or_insert(RESTARTING);
         }
     }
 
     /// Ends the session if its token no longer stands: what runs is cancelled, for nobody may have its result.
     fn check_token(&mut self) -> bool {
+        if self.ending == Some(REVOKED) {
+            return false;
+        }
         let now = self.state.clock.now();
         if self.state.tokens.still_stands(&self.access, &self.state.settings.load(), now) {
             return true;
@@ -192,7 +227,8 @@ impl<'a> Session<'a> {
         self.in_flight.iter_mut().for_each(InFlight::cancel);
         self.backlog = None;
         self.complain(&Refusal::AuthInvalid);
-        self.ending = Some((Some(1008), "the token was revoked"));
+        self.ending = Some(REVOKED);
+        self.is_reading = false;
         false
     }
 
@@ -201,13 +237,17 @@ impl<'a> Session<'a> {
             Message::Text(text) => self.take_frame(&text).await,
             Message::Binary(_) => self.complain(&Refusal::invalid("frame", "must be a text message, not a binary one")),
             Message::Ping(payload) => self.output.pong(&payload),
-            Message::Close(close) => self.ending = Some((close.map(|close| close.code.into()), "")),
+            Message::Close(close) => {
+                self.ending = Some((close.map(|close| close.code.into()), ""));
+                self.is_reading = false;
+            }
             Message::Pong(_) | Message::Frame(_) => {}
         }
     }
 
     /// A socket error: some deserve a last word, after the replies that are under way. `None`: the peer is gone.
     fn take_error(&mut self, error: &SocketError) -> Option<()> {
+        self.is_reading = false;
         self.ending = Some(match error {
             SocketError::Capacity(CapacityError::MessageTooLong { .. }) => {
                 self.complain(&Refusal::PayloadTooLarge { limit_bytes: MESSAGE_BYTES });
@@ -226,6 +266,8 @@ impl<'a> Session<'a> {
     }
 
     async fn take_frame(&mut self, text: &str) {
+        // Frames that are read already cost no I/O, so a client that sends many would never let others run.
+        tokio::task::coop::consume_budget().await;
         let started = Instant::now();
         self.commands += 1;
         let frame = match decode(text) {
@@ -254,6 +296,9 @@ impl<'a> Session<'a> {
     fn admit(&mut self, command: Command) -> Result<(), Refusal> {
         if self.access.is_expired(self.state.clock.now()) && !self.check_token() {
             return Err(Refusal::AuthInvalid);
+        }
+        if self.ending.is_some() {
+            return Err(Refusal::Busy("it is stopping".to_owned()));
         }
         self.access.account.spend_command(self.state.settings.load().commands_per_minute)?;
         command.check(self.access.credential.role)
@@ -343,7 +388,7 @@ impl<'a> Session<'a> {
         for event in &events {
             self.resumed_to = self.resumed_to.max(event.seq);
             if self.subscriber.sees(event) {
-                self.output.printed(&event_notice(event).frame);
+                self.output.event(&event_notice(event).frame);
             }
         }
         // A short page reached the present: what came meanwhile waits in the mailbox.
@@ -355,7 +400,7 @@ impl<'a> Session<'a> {
     fn pass_on(&mut self, letter: &Letter) {
         match letter {
             Letter::Notice(notice) if notice.seq == 0 || notice.seq > self.resumed_to => {
-                self.output.printed(&notice.frame);
+                self.output.event(&notice.frame);
             }
             Letter::Notice(_) => {}
             Letter::Gap(missed) => {
@@ -438,5 +483,28 @@ fn check_patterns(patterns: &[String], since: Option<i64>) -> Result<(), Refusal
             let field = format!("payload.events[{index}]");
             Err(Refusal::invalid(field, "must be `*`, a prefix such as `agent.*`, or a name"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_gone_if_it_neither_speaks_when_asked_nor_reads_when_it_should() {
+        let asked = Liveness { was_heard: false, was_pinged: true, total: 7 };
+        assert!(asked.is_gone(true, 9), "events taken by the kernel are no sign of life");
+        assert!(asked.is_gone(false, 7));
+        assert!(!asked.is_gone(false, 8));
+        assert!(!Liveness { was_heard: true, ..asked }.is_gone(true, 7));
+        assert!(!Liveness { was_pinged: false, ..asked }.is_gone(true, 7), "it was not asked");
+    }
+
+    #[test]
+    fn a_pattern_has_its_star_alone_or_after_a_dot() {
+        let check = |pattern: &str| check_patterns(&[pattern.to_owned()], None).is_ok();
+        assert!(["*", "agent.*", "agent.error", "tool_call"].into_iter().all(check));
+        assert!(!["", ".*", "a*", "*.a", "a.*.b", &"a".repeat(200)].into_iter().any(check));
+        assert!(check_patterns(&[], Some(-1)).is_err());
     }
 }
