@@ -54,6 +54,24 @@ await check(`RATE_LIMITED: guessing tokens is throttled, also on loopback, withi
 });
 await guarded.stop();
 
+const patient = await Gateway.start({ config: { gateway: { commandsPerMinute: 3 } } });
+
+await check('RATE_LIMITED: the command over commandsPerMinute is refused by its id, with the time to wait', async () => {
+  const frames = await Frames.open(patient);
+  for (let at = 1; at <= 10; at += 1) {
+    const reply = await frames.ask({ type: 'status', id: `status-${at}` });
+    if (reply.type === 'error') {
+      assert.equal(reply.payload.code, 'RATE_LIMITED');
+      assert.ok(at > 3, `refused at command ${at}`);
+      assert.ok(reply.payload.retry_after_ms > 0, `says when to come back: ${JSON.stringify(reply.payload)}`);
+      frames.close();
+      return;
+    }
+  }
+  assert.fail('ten commands in a minute and none was refused, with three allowed');
+});
+await patient.stop();
+
 const small = await Gateway.start({ config: { gateway: { max_connections: 1 } } });
 
 await check('GATEWAY_BUSY: the connection over max_connections is told so and closed', async () => {

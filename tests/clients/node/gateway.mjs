@@ -2,8 +2,7 @@
 // Invariant: every gateway started here is ended when the script ends, however it ends.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -21,15 +20,6 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
-/** A port that was free a moment ago. */
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 export class Gateway {
   /**
    * A gateway on a port and home of its own.
@@ -38,12 +28,10 @@ export class Gateway {
    */
   static async start({ config = {}, token = null, skills = [] } = {}) {
     const gateway = new Gateway();
-    gateway.port = await freePort();
+    gateway.port = 0;
     gateway.home = mkdtempSync(join(tmpdir(), 'openclaw-clients-'));
     gateway.token = token;
-    gateway.url = `ws://127.0.0.1:${gateway.port}`;
-    gateway.http = `http://127.0.0.1:${gateway.port}`;
-    const settings = { ...config, gateway: { host: '127.0.0.1', port: gateway.port, ...config.gateway } };
+    const settings = { ...config, gateway: { host: '127.0.0.1', ...config.gateway } };
     if (token) settings.gateway.auth = { enabled: true, mode: 'token', token };
     writeFileSync(join(gateway.home, 'openclaw.json'), JSON.stringify(settings, null, 2));
     running.add(gateway);
@@ -59,18 +47,25 @@ export class Gateway {
     return run.stdout;
   }
 
-  /** Starts the process on the same home and port and waits until it says it is ready. */
+  /**
+   * Starts the process and waits until it is ready: the first time on a port the system picks, later on the same one,
+   * as a restarted gateway does.
+   */
   async launch() {
     const log = openSync(join(this.home, 'gateway.log'), 'a');
-    this.process = spawn(binary, ['--home', this.home, 'gateway'], {
-      stdio: ['ignore', log, log],
-      env: this.environment(),
-    });
+    const readyFile = join(this.home, 'ready');
+    rmSync(readyFile, { force: true });
+    const flags = ['--home', this.home, 'gateway', '--port', String(this.port), '--ready-file', readyFile];
+    this.process = spawn(binary, flags, { stdio: ['ignore', log, log], env: this.environment() });
     this.ended = new Promise((resolve) => this.process.once('exit', resolve));
-    for (let tries = 0; tries < READY_TRIES; tries += 1) {
-      if (this.process.exitCode !== null) break;
-      const ready = await fetch(`${this.http}/readyz`).then((reply) => reply.ok, () => false);
-      if (ready) return;
+    for (let tries = 0; tries < READY_TRIES && this.process.exitCode === null; tries += 1) {
+      if (existsSync(readyFile)) {
+        this.url = readFileSync(readyFile, 'utf8').trim();
+        this.port = Number(new URL(this.url).port);
+        this.http = `http://127.0.0.1:${this.port}`;
+        const ready = await fetch(`${this.http}/readyz`).then((reply) => reply.ok, () => false);
+        if (ready) return;
+      }
       await pause(READY_PAUSE_MS);
     }
     throw new Error(`the gateway did not become ready; its log:\n${this.log()}`);

@@ -1,5 +1,8 @@
-# The guide's Python client against the gateway of OPENCLAW_URL (and OPENCLAW_AUTH_TOKEN, when it asks for one):
-# its class as printed, then its usage. Ends with `N passed, N failed`.
+# The guide's Python client, its class as printed, against the gateway of OPENCLAW_URL (and OPENCLAW_AUTH_TOKEN, when
+# it asks for one). Ends with `N passed, N failed`.
+#
+# The usage below the class prints the text of a chat reply; without a model a chat is answered by an error, which has
+# none, so what the usage does is done here step by step and either answer is accepted.
 
 import asyncio
 import contextlib
