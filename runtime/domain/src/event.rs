@@ -19,13 +19,8 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
-        Self::TaskCompleted,
-        Self::Error,
-        Self::MessageReceived,
-        Self::ChannelDisconnected,
-        Self::SecurityAlert,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::TaskCompleted, Self::Error, Self::MessageReceived, Self::ChannelDisconnected, Self::SecurityAlert];
 
     /// Its name on the wire.
     pub const fn as_str(self) -> &'static str {

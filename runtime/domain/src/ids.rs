@@ -289,7 +289,10 @@ mod tests {
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
         let good = format!("00-{id}-00f067aa0ba902b7-01");
         assert_eq!(TraceId::from_traceparent(&good).map(|trace| trace.to_string()), Some(id.to_owned()));
-        assert_eq!(TraceId::from_traceparent(&id.parse::<TraceId>().unwrap().to_traceparent()).unwrap().to_string(), id);
+        assert_eq!(
+            TraceId::from_traceparent(&id.parse::<TraceId>().unwrap().to_traceparent()).unwrap().to_string(),
+            id
+        );
         for bad in [
             "",
             "00",
