@@ -5,5 +5,6 @@ pub(crate) mod fakes;
 mod closing;
 mod commands;
 mod harness;
+mod logging;
 mod opening;
 mod sharing;

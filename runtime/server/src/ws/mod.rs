@@ -7,6 +7,7 @@ mod command;
 mod idempotency;
 mod in_flight;
 mod invoke;
+mod liveness;
 mod lobby;
 mod output;
 mod session;

@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use super::command::{Command, not_configured};
 use super::in_flight::{Finished, InFlight, Outcome, Request, Work};
+use super::liveness::Liveness;
 use super::output::Output;
 use super::socket::{Incoming, part};
 use super::{MAX_IN_FLIGHT, MESSAGE_BYTES};
@@ -66,22 +67,6 @@ type Ending = (Option<u16>, &'static str);
 const RESTARTING: Ending = (Some(1012), "the gateway is restarting");
 /// Policy violation.
 const REVOKED: Ending = (Some(1008), "the token was revoked");
-
-/// What is known of the peer since the last ping.
-#[derive(Default)]
-struct Liveness {
-    was_heard: bool,
-    was_pinged: bool,
-    /// Bytes written by then.
-    total: u64,
-}
-
-impl Liveness {
-    /// A peer is gone if it was asked and said nothing, or, while we wait for it to read, read nothing.
-    const fn is_gone(&self, has_room: bool, total: u64) -> bool {
-        if has_room { self.was_pinged && !self.was_heard } else { self.total == total }
-    }
-}
 
 /// A session's own state; the socket's halves stay beside it.
 pub(super) struct Session<'a> {
@@ -489,16 +474,6 @@ fn check_patterns(patterns: &[String], since: Option<i64>) -> Result<(), Refusal
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_peer_is_gone_if_it_neither_speaks_when_asked_nor_reads_when_it_should() {
-        let asked = Liveness { was_heard: false, was_pinged: true, total: 7 };
-        assert!(asked.is_gone(true, 9), "events taken by the kernel are no sign of life");
-        assert!(asked.is_gone(false, 7));
-        assert!(!asked.is_gone(false, 8));
-        assert!(!Liveness { was_heard: true, ..asked }.is_gone(true, 7));
-        assert!(!Liveness { was_pinged: false, ..asked }.is_gone(true, 7), "it was not asked");
-    }
 
     #[test]
     fn a_pattern_has_its_star_alone_or_after_a_dot() {
