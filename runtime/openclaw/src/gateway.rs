@@ -17,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Config, Reloaded, Reloader, Source};
+use crate::config::{self, Changes, Config, Reloaded, Reloader, Source};
 use crate::exit::Failed;
 use crate::ops::{Ops, RunningGateway};
 use crate::telemetry::{self, LogFormat, LogLevel};
@@ -94,12 +94,14 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
     let mut serving = JoinSet::new();
     serving.spawn(bound.run(stop.clone()));
 
+    // Watched before anybody is told that the gateway is ready: what is changed from then on is noticed.
+    let changes = watch(reloader.source().file());
     introduce(&config, reloader.source(), address, &registry.installed(&TenantId::default()));
     if let Some(file) = &options.ready_file {
         announce(file, &url)?;
     }
     let attending = Attendant { reloader, settings, server, ops: Arc::clone(&ops), level };
-    attending.run(signals).await;
+    attending.run(signals, changes).await;
     stop.cancel();
     console::talk("stopping: requests under way may finish");
     while let Some(served) = serving.join_next().await {
@@ -161,6 +163,16 @@ fn introduce(config: &Config, source: &Source, address: SocketAddr, installed: &
     console::talk("               openclaw skills list");
 }
 
+fn watch(file: &Path) -> Option<Changes> {
+    match config::watch(file) {
+        Ok(changes) => Some(changes),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "the configuration is not watched: SIGHUP reloads it");
+            None
+        }
+    }
+}
+
 /// The signals a gateway obeys.
 struct Signals {
     terminate: Signal,
@@ -188,14 +200,7 @@ struct Attendant {
 }
 
 impl Attendant {
-    async fn run(&self, mut signals: Signals) {
-        let mut changes = match config::watch(self.reloader.source().file()) {
-            Ok(changes) => Some(changes),
-            Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "the configuration is not watched: SIGHUP reloads it");
-                None
-            }
-        };
+    async fn run(&self, mut signals: Signals, mut changes: Option<Changes>) {
         loop {
             let changed = async {
                 match &mut changes {

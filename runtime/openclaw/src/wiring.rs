@@ -3,7 +3,7 @@
 //! Invariant: nothing outside this file knows which crate stands behind a port; errors of those crates become the
 //! command line's own here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -50,8 +50,9 @@ pub(crate) async fn registry(
     config: &Config,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<Registry>, Failed> {
-    let program = std::env::current_exe()
-        .map_err(|error| Failed::because(format!("this program cannot find itself: {error}")))?;
+    // Through the kernel's link and not by path: a gateway whose file was replaced by an upgrade goes on compiling with
+    // the code it runs.
+    let program = PathBuf::from("/proc/self/exe");
     let mut settings = WasmSettings::new(program);
     settings.limits = config.limits;
     if let Some(instances) = config.max_instances.and_then(|instances| u32::try_from(instances).ok()) {
@@ -94,18 +95,16 @@ pub(crate) async fn backup(storage: &Storage, to: &Path) -> Result<BackupView, F
     })
 }
 
-/// Puts a backup in place; blocks on the disk. `replace` puts a database that is there aside.
-pub(crate) fn restore(from: &Path, home: &Path, replace: bool) -> Result<openclaw_storage::RestoreReport, Failed> {
+/// Puts a backup in place; blocks on the disk. `force` puts a database that is there aside.
+pub(crate) fn restore(from: &Path, home: &Path, force: bool) -> Result<openclaw_storage::RestoreReport, Failed> {
     use openclaw_storage::RestoreError;
 
-    let if_occupied = if replace { IfOccupied::PutAside } else { IfOccupied::Refuse };
+    let if_occupied = if force { IfOccupied::PutAside } else { IfOccupied::Refuse };
     openclaw_storage::restore(from, home, if_occupied).map_err(|error| match &error {
-        RestoreError::Occupied { .. } => {
-            Failed::refused(chain(&error)).hint("`--replace` puts the database that is there aside, beside the new one")
-        }
-        RestoreError::NotABackup { .. } | RestoreError::Newer { .. } | RestoreError::Changed { .. } => {
-            Failed::refused(chain(&error))
-        }
+        RestoreError::Occupied { .. }
+        | RestoreError::NotABackup { .. }
+        | RestoreError::Newer { .. }
+        | RestoreError::Changed { .. } => Failed::refused(chain(&error)),
         _ => Failed::because(chain(&error)),
     })
 }

@@ -23,9 +23,9 @@ pub(super) struct BackupArguments {
 pub(super) struct RestoreArguments {
     /// A folder that `openclaw backup` made
     dir: PathBuf,
-    /// Put a database that is there aside
+    /// Put a database that is there aside, beside the new one
     #[arg(long)]
-    replace: bool,
+    force: bool,
 }
 
 /// Backs up, also while the gateway runs.
@@ -56,7 +56,7 @@ pub(super) async fn restore(context: &Context, arguments: RestoreArguments) -> R
     let home = source.home().to_owned();
     let restored = tokio::task::spawn_blocking(move || {
         let _lock = wiring::lock_home(&home)?;
-        wiring::restore(&arguments.dir, &home, arguments.replace)
+        wiring::restore(&arguments.dir, &home, arguments.force)
     })
     .await
     .map_err(|error| Failed::because(error.to_string()))??;

@@ -2,13 +2,11 @@
 
 use std::io::Read;
 
-use serde_json::{Map, Value};
-
 use super::Context;
 use super::session::Session;
 use crate::console::{self, Format};
 use crate::exit::Failed;
-use crate::ops::{CallView, Request};
+use crate::ops::{Arguments as Typed, CallView, Request};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -26,20 +24,20 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failed> {
-    let json = match &arguments.arguments[..] {
+    let typed = match &arguments.arguments[..] {
         [dash] if dash == "-" => {
             let mut text = String::new();
             std::io::stdin()
                 .read_to_string(&mut text)
                 .map_err(|error| Failed::because(format!("standard input cannot be read: {error}")))?;
-            text
+            Typed::Json(text)
         }
-        words => to_json(words)?,
+        words => read(words)?,
     };
     let request = Request::Call {
         tenant: arguments.tenant,
         target: arguments.target,
-        arguments: json,
+        arguments: typed,
         deadline_ms: arguments.deadline.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
     };
     let reply: CallView = Session::open(context).await?.ask(request).await?;
@@ -59,48 +57,46 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
     Ok(())
 }
 
-/// One JSON object as it is, or `key=value` pairs: a value that is JSON is taken as such, any other as text.
-fn to_json(words: &[String]) -> Result<String, Failed> {
+/// One JSON object as it is, or `key=value` pairs.
+fn read(words: &[String]) -> Result<Typed, Failed> {
     if let [only] = words
         && only.trim_start().starts_with('{')
     {
-        return Ok(only.clone());
+        return Ok(Typed::Json(only.clone()));
     }
-    let mut object = Map::new();
+    let mut pairs: Vec<(String, String)> = Vec::new();
     for word in words {
         let Some((key, value)) = word.split_once('=').filter(|(key, _)| !key.is_empty()) else {
             return Err(Failed::refused(format!("`{word}` is neither a JSON object nor `key=value`"))
                 .hint("quote JSON for the shell: '{\"key\": \"value\"}'"));
         };
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-        if object.insert(key.to_owned(), value).is_some() {
+        if pairs.iter().any(|(known, _)| known == key) {
             return Err(Failed::refused(format!("`{key}` is given twice")));
         }
+        pairs.push((key.to_owned(), value.to_owned()));
     }
-    Ok(Value::Object(object).to_string())
+    Ok(Typed::Pairs(pairs))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn json(words: &[&str]) -> Result<String, String> {
-        to_json(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()).map_err(|failed| failed.message)
+    fn typed(words: &[&str]) -> Result<Typed, String> {
+        read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()).map_err(|failed| failed.message)
     }
 
     #[test]
     fn arguments_are_one_object_or_pairs() {
-        assert_eq!(json(&[]).unwrap(), "{}");
-        assert_eq!(json(&[r#" {"a": 1.0}"#]).unwrap(), r#" {"a": 1.0}"#);
-        assert_eq!(
-            json(&["n=3", "list=[1,2]", "text=hello world", "eq=a=b", "quoted=\"7\"", "empty="]).unwrap(),
-            r#"{"empty":"","eq":"a=b","list":[1,2],"n":3,"quoted":"7","text":"hello world"}"#
-        );
+        assert_eq!(typed(&[]).unwrap(), Typed::Pairs(Vec::new()));
+        assert_eq!(typed(&[r#" {"a": 1.0}"#]).unwrap(), Typed::Json(r#" {"a": 1.0}"#.to_owned()));
+        let pairs = [("n", "3"), ("eq", "a=b"), ("empty", "")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(typed(&["n=3", "eq=a=b", "empty="]).unwrap(), Typed::Pairs(pairs.to_vec()));
     }
 
     #[test]
     fn words_that_are_neither_are_refused() {
-        assert_eq!(json(&["hello"]).unwrap_err(), "`hello` is neither a JSON object nor `key=value`");
-        assert_eq!(json(&["a=1", "a=2"]).unwrap_err(), "`a` is given twice");
+        assert_eq!(typed(&["hello"]).unwrap_err(), "`hello` is neither a JSON object nor `key=value`");
+        assert_eq!(typed(&["a=1", "a=2"]).unwrap_err(), "`a` is given twice");
     }
 }

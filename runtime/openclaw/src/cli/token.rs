@@ -77,6 +77,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Faile
                         made.name, made.tenant, made.role
                     ));
                     console::hint("keep it now: it is not shown again");
+                    if !made.auth_required {
+                        let line = "`\"auth\": { \"mode\": \"token\" }` in `gateway`";
+                        console::talk(format!("warning: no client is asked for a token yet: add {line}"));
+                    }
                 }
             }
         }

@@ -24,5 +24,5 @@ pub(crate) use expand::Environment;
 pub(crate) use listen::ListenOverrides;
 pub(crate) use load::Source;
 pub(crate) use problem::{ConfigError, Problem};
-pub(crate) use reload::{Reloaded, Reloader, watch};
+pub(crate) use reload::{Changes, Reloaded, Reloader, watch};
 pub(crate) use resolve::Config;

@@ -4,11 +4,13 @@
 //! both do and say the same. Invariant: whoever gets here is the operator: the socket's mode and the home's mode are
 //! the credential.
 
+mod arguments;
 mod install;
 mod request;
 mod run;
 mod view;
 
+pub(crate) use arguments::Arguments;
 pub(crate) use install::Install;
 pub(crate) use request::Request;
 pub(crate) use run::{Ops, RunningGateway};

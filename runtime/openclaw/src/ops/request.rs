@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Arguments;
+
 /// One command of an operator. Names are texts here; they are parsed where they are used, so both ways refuse alike.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
@@ -44,8 +46,8 @@ pub(crate) enum Request {
         tenant: String,
         /// `name` or `name/tool`.
         target: String,
-        /// The arguments: a JSON object as text.
-        arguments: String,
+        /// The arguments.
+        arguments: Arguments,
         /// The caller's own deadline.
         deadline_ms: Option<u64>,
     },

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use openclaw_domain::ports::{AuditEntry, Guests, Journal, NewToken, Tokens};
 use openclaw_domain::{
-    Caller, Clock, Credential, Door, EventKind, IdError, NewEvent, Refusal, Role, SkillName, TenantId, ToolCall,
-    TraceId,
+    Caller, Clock, Credential, Door, EventKind, IdError, Installed, NewEvent, Refusal, Role, SkillName, SkillRef,
+    TenantId, ToolCall, TraceId,
 };
 use openclaw_server::Server;
 use openclaw_storage::Storage;
@@ -20,11 +20,16 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
-use super::{BackupView, CallView, Install, NewTokenView, Request, SkillView, StatusView, TokenView, TraceView};
+use super::{
+    Arguments, BackupView, CallView, Install, NewTokenView, Request, SkillView, StatusView, TokenView, TraceView,
+};
 use crate::bundled;
 use crate::config::{Config, Reloader};
 use crate::exit::{Ending, Failed};
 use crate::wiring;
+
+/// So much of a call's text is kept with its event.
+const EVENT_TEXT_BYTES: usize = 64 << 10;
 
 /// What is only there while a gateway runs.
 pub(crate) struct RunningGateway {
@@ -99,7 +104,7 @@ impl Ops {
                 self.set_enabled(&parse(&tenant)?, &parse(&name)?, enabled).await
             }
             Request::Call { tenant, target, arguments, deadline_ms } => {
-                self.call(parse(&tenant)?, &target, &arguments, deadline_ms).await
+                self.call(parse(&tenant)?, &target, arguments, deadline_ms).await
             }
             Request::TokenCreate { tenant, name, role, expires_ms } => {
                 self.create_token(parse(&tenant)?, name, &role, expires_ms.map(Duration::from_millis)).await
@@ -132,10 +137,10 @@ impl Ops {
             return Err(Failed { ending: Ending::NotRunning, ..Failed::because("no gateway runs here yet") });
         };
         let config = running.reloader.running();
-        let skills = self
-            .registry
-            .get()
-            .map_or(0, |registry| config.tenants.iter().map(|tenant| registry.installed(tenant).len()).sum());
+        let registry = self.registry.get();
+        let skills =
+            registry.map_or(0, |registry| config.tenants.iter().map(|tenant| registry.installed(tenant).len()).sum());
+        let (instances_in_use, instances) = registry.map_or((0, 0), |registry| registry.places());
         value(&StatusView {
             running: true,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -145,6 +150,8 @@ impl Ops {
             auth_required: config.server.auth_required,
             uptime_seconds: running.since.elapsed().as_secs(),
             skills,
+            instances_in_use,
+            instances,
             webhook_endpoints: config.server.ingress.len(),
         })
     }
@@ -184,22 +191,28 @@ impl Ops {
         &self,
         tenant: TenantId,
         target: &str,
-        arguments: &str,
+        arguments: Arguments,
         deadline_ms: Option<u64>,
     ) -> Result<Value, Failed> {
+        let registry = self.registry().await?;
+        let parsed: SkillRef = target.parse().map_err(not_a_name)?;
+        let schema = input_schema(&registry.installed(&tenant), &parsed);
         let trace = TraceId::new();
         let credential = Credential { tenant: tenant.clone(), role: Role::Operator, name: "cli".into() };
         let call = ToolCall {
             caller: Caller { credential, door: Door::Cli, trace },
-            target: target.parse().map_err(not_a_name)?,
-            arguments: arguments.into(),
+            target: parsed,
+            arguments: arguments.into_json(schema.as_ref()).into(),
             deadline: deadline_ms.map(Duration::from_millis),
             resumed: None,
         };
-        let reply = self.registry().await?.call_tool(call).await?;
-        let view = CallView::of(&reply, trace.to_string());
+        let view = CallView::of(&registry.call_tool(call).await?, trace.to_string());
+        let result = &view.text[..view.text.floor_char_boundary(EVENT_TEXT_BYTES)];
         let data = json!({
-            "task_name": format!("{}/{}", view.skill, view.tool), "result": view.text, "duration_ms": view.duration_ms
+            "task_name": target,
+            "result": result,
+            "truncated": result.len() < view.text.len(),
+            "duration_ms": view.duration_ms,
         });
         self.storage.record(NewEvent {
             tenant,
@@ -254,6 +267,7 @@ impl Ops {
             role: role.as_str().to_owned(),
             token,
             expires_at: expires_at.map(|end| end.to_string()),
+            auth_required: self.auth_required(),
         })
     }
 
@@ -265,6 +279,13 @@ impl Ops {
         self.audit(tenant, "token.revoke", name, &json!({})).await?;
         self.tell_tokens_changed().await;
         Ok(json!({"revoked": name}))
+    }
+
+    fn auth_required(&self) -> bool {
+        match self.running.get() {
+            Some(running) => running.reloader.running().server.auth_required,
+            None => self.config.server.auth_required,
+        }
     }
 
     async fn tell_tokens_changed(&self) {
@@ -283,6 +304,8 @@ impl Ops {
 
     async fn trace(&self, tenant: &TenantId, id: &str) -> Result<Value, Failed> {
         let id: TraceId = id.parse().map_err(not_a_name)?;
+        // Events are written soon after they happen; whoever asks now means those of a moment ago as well.
+        self.storage.flush().await?;
         let entries = Journal::trace(&self.storage, tenant, &id.to_string()).await?;
         value(&entries.iter().map(TraceView::from).collect::<Vec<_>>())
     }
@@ -298,6 +321,17 @@ impl Ops {
         };
         Ok(Journal::audit(&self.storage, entry).await?)
     }
+}
+
+/// The schema of the tool that a target means, if it means one.
+fn input_schema(installed: &[Installed], target: &SkillRef) -> Option<Value> {
+    let skill = installed.iter().find(|skill| skill.name == target.skill)?;
+    let tool = match (&target.tool, &skill.tools[..]) {
+        (Some(name), tools) => tools.iter().find(|tool| tool.name == *name)?,
+        (None, [only]) => only,
+        (None, _) => return None,
+    };
+    serde_json::from_str(&tool.input_schema).ok()
 }
 
 fn parse<T: std::str::FromStr<Err = IdError>>(text: &str) -> Result<T, Failed> {

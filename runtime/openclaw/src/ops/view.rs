@@ -108,7 +108,7 @@ impl CallView {
             result: None,
             content: Vec::new(),
             input_required: None,
-            duration_ms: reply.duration.as_secs_f64() * 1e3,
+            duration_ms: (reply.duration.as_secs_f64() * 1e6).round() / 1e3,
             trace_id,
         };
         match &reply.output {
@@ -161,6 +161,8 @@ pub(crate) struct NewTokenView {
     pub(crate) token: String,
     /// RFC 3339, if it ends.
     pub(crate) expires_at: Option<String>,
+    /// Whether the configuration asks clients for a token at all.
+    pub(crate) auth_required: bool,
 }
 
 /// A token that is kept.
@@ -219,6 +221,10 @@ pub(crate) struct StatusView {
     pub(crate) uptime_seconds: u64,
     /// Skills installed, over all tenants.
     pub(crate) skills: usize,
+    /// Guests running now.
+    pub(crate) instances_in_use: usize,
+    /// Guests that may run at one time.
+    pub(crate) instances: usize,
     /// Webhook endpoints served, over all tenants.
     pub(crate) webhook_endpoints: usize,
 }
