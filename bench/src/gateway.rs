@@ -62,7 +62,7 @@ impl Home {
         let folder = tempfile::tempdir()?;
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let config = json!({
-            "gateway": { "host": "127.0.0.1", "port": port, "max_connections": 256, "commandsPerMinute": 1_000_000_000 },
+            "gateway": { "host": "127.0.0.1", "port": port, "max_connections": 256, "commandsPerMinute": 10_000_000 },
             "webhooks": { "incoming": { "secret": SECRET, "endpoints": [
                 { "path": "/deploy-alert", "message": "{{body.service}} is now {{body.status}} (commit {{body.commit}})" },
             ] } },

@@ -49,9 +49,12 @@ pub(crate) struct Invoke {
     pub(crate) skill: String,
     /// JSON text.
     pub(crate) arguments: String,
-    /// Whether anything but a `response` is an error.
-    pub(crate) must_succeed: bool,
+    /// What every reply must hold: the run ends with the first that does not.
+    pub(crate) expects: &'static str,
 }
+
+/// What a call that went well is answered by.
+pub(crate) const RESPONSE: &str = r#""type":"response""#;
 
 /// What is posted.
 #[derive(Clone, Debug)]
@@ -210,7 +213,7 @@ impl Socket {
         loop {
             match self.stream.next().await.ok_or_else(|| anyhow!("the gateway closed the socket"))?? {
                 Message::Text(text) if text.contains(&mine) => {
-                    if self.invoke.must_succeed && !text.contains(r#""type":"response""#) {
+                    if !text.contains(self.invoke.expects) {
                         bail!("answered {text}");
                     }
                     return Ok(());

@@ -150,7 +150,7 @@ fn run(what: What) -> Result<()> {
                 address: against.address.clone(),
                 skill: ECHO.to_owned(),
                 arguments: ECHO_ARGUMENTS.to_owned(),
-                must_succeed: true,
+                expects: load::RESPONSE,
             };
             say_load(&load::websocket(&invoke, against.amount())?);
             Ok(())

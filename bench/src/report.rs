@@ -98,7 +98,8 @@ pub(crate) struct Row {
 
 impl Row {
     fn ratio(&self) -> Option<f64> {
-        self.floor.map(|(floor, _)| self.measured.value() / floor.value())
+        let (floor, _) = self.floor?;
+        (floor.value() > 0.0).then(|| self.measured.value() / floor.value())
     }
 
     /// Whether the budget holds; `None` for a row without one.

@@ -7,25 +7,31 @@ use anyhow::{Result, anyhow};
 
 use super::Setup;
 use crate::gateway::{Gateway, Home};
-use crate::load::{Amount, Invoke, Socket, websocket};
+use crate::load::{Amount, Invoke, RESPONSE, Socket, websocket};
 use crate::report::{Budget, Measure, Row};
 
-/// What the neighbour does, and the tool that does it.
-const NEIGHBOURS: [(&str, &str); 4] =
-    [("spins", "spin"), ("allocates", "allocate"), ("recurses", "recurse"), ("floods its log", "flood")];
+/// What the neighbour does, the tool that does it, and the code its calls must end in: one that did not get to be
+/// hostile proves nothing.
+const NEIGHBOURS: [(&str, &str, &str); 4] = [
+    ("spins", "spin", "SKILL_TIMEOUT"),
+    ("allocates", "allocate", "SKILL_MEMORY"),
+    ("recurses", "recurse", "SKILL_TRAPPED"),
+    ("floods its log", "flood", "SKILL_TRAPPED"),
+];
 const REQUESTS: usize = 20_000;
 
 pub(super) fn rows(setup: &Setup) -> Result<Vec<Row>> {
     let home = Home::new(&setup.binary)?;
     let component = setup.component_bytes()?;
     home.install("bench", &component)?;
-    let gateway = home.start()?;
-    innocent(&gateway, setup)?;
     let mut rows = Vec::new();
-    for (does, tool) in NEIGHBOURS {
-        // The idle value is measured anew before each, since the machine's own noise moves it.
+    for (does, tool, ends) in NEIGHBOURS {
+        // A gateway and an idle value of its own for each: nothing is left over of the neighbour before, and the
+        // machine's own noise moves both values.
+        let gateway = home.start()?;
+        innocent(&gateway, setup)?;
         let idle = innocent(&gateway, setup)?;
-        let beside = beside_a_neighbour(&gateway, tool, || innocent(&gateway, setup))?;
+        let beside = beside_a_neighbour(&gateway, tool, ends, || innocent(&gateway, setup))?;
         rows.push(Row {
             what: format!("innocent p99 while one guest {does}"),
             floor: Some((Measure::Micros(idle), "idle")),
@@ -33,8 +39,8 @@ pub(super) fn rows(setup: &Setup) -> Result<Vec<Row>> {
             budget: Budget::AtMostTimesFloor(2.0),
             peer: if tool == "spin" { "OpenClaw: all stall 2.8 s" } else { "–" },
         });
+        gateway.stop()?;
     }
-    gateway.stop()?;
     Ok(rows)
 }
 
@@ -44,7 +50,7 @@ fn innocent(gateway: &Gateway, setup: &Setup) -> Result<f64> {
         address: gateway.address.clone(),
         skill: crate::ECHO.to_owned(),
         arguments: crate::ECHO_ARGUMENTS.to_owned(),
-        must_succeed: true,
+        expects: RESPONSE,
     };
     let amount = Amount {
         connections: 1,
@@ -56,29 +62,36 @@ fn innocent(gateway: &Gateway, setup: &Setup) -> Result<f64> {
 }
 
 /// Measures while another connection calls a hostile tool again as soon as it is refused.
-fn beside_a_neighbour(gateway: &Gateway, tool: &str, measure: impl FnOnce() -> Result<f64>) -> Result<f64> {
+fn beside_a_neighbour(
+    gateway: &Gateway,
+    tool: &str,
+    ends: &'static str,
+    measure: impl FnOnce() -> Result<f64>,
+) -> Result<f64> {
     let invoke = Invoke {
         address: gateway.address.clone(),
         skill: format!("bench/{tool}"),
         arguments: "{}".to_owned(),
-        must_succeed: false,
+        expects: ends,
     };
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let neighbour = scope.spawn(|| -> Result<usize> {
+        let neighbour = scope.spawn(|| -> Result<()> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let mut socket = Socket::open(invoke.clone()).await?;
                 let mut calls = 0;
                 while !over.load(Ordering::Relaxed) {
-                    // A guest that spins holds its call until the deadline; the measurement does not wait for it.
-                    match tokio::time::timeout(Duration::from_millis(100), socket.call(calls)).await {
-                        Ok(Ok(())) => calls += 1,
-                        Ok(Err(error)) => return Err(error),
-                        Err(_) => while_it_runs(&over).await,
+                    tokio::select! {
+                        called = socket.call(calls) => {
+                            called?;
+                            calls += 1;
+                        }
+                        // A guest that spins holds its call until the deadline; the measurement does not wait for it.
+                        () = until(&over) => {}
                     }
                 }
-                Ok(calls)
+                Ok(())
             })
         });
         let measured = measure();
@@ -88,7 +101,7 @@ fn beside_a_neighbour(gateway: &Gateway, tool: &str, measure: impl FnOnce() -> R
     })
 }
 
-async fn while_it_runs(over: &AtomicBool) {
+async fn until(over: &AtomicBool) {
     let mut tick = tokio::time::interval(Duration::from_millis(10));
     while !over.load(Ordering::Relaxed) {
         tick.tick().await;

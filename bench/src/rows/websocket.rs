@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::Setup;
 use crate::gateway::{Floor, Home};
-use crate::load::{Amount, Invoke, Load, websocket};
+use crate::load::{Amount, Invoke, Load, RESPONSE, websocket};
 use crate::quantiles::median;
 use crate::report::{Budget, Measure, Row};
 
@@ -50,7 +50,7 @@ fn ask(address: &str, setup: &Setup, connections: usize, requests: usize) -> Res
         address: address.to_owned(),
         skill: crate::ECHO.to_owned(),
         arguments: crate::ECHO_ARGUMENTS.to_owned(),
-        must_succeed: true,
+        expects: RESPONSE,
     };
     let requests = setup.count(requests);
     let amount =
