@@ -1,2 +1,32 @@
-//! stub
-fn main(){}
+//! The one integration binary: what a correct gateway does, a sentence a test.
+//!
+//! First the guest runtime: `hostile_*` and `install_refusals` attack it, the others hold it to what it promises to
+//! guests that behave. Then whole gateways, in processes of their own. Invariant: no test depends on how fast the machine is.
+
+#![expect(clippy::unwrap_used, reason = "what a test unwraps it expects; a panic is how it says no")]
+
+mod guests {
+    //! The components `build.rs` has built, by path.
+    include!(concat!(env!("OUT_DIR"), "/guests.rs"));
+}
+
+mod cache_tamper;
+mod cancel;
+mod compile_bombs;
+mod hostile_core;
+mod hostile_ingress;
+mod hostile_raw;
+mod hostile_wasi;
+mod input_required;
+mod install_refusals;
+mod isolation;
+mod ladder;
+mod neighbours;
+mod reload;
+
+mod drain;
+mod kill9_inbox;
+mod sync_before_200;
+mod tenants;
+mod webhooks_over_http;
+mod ws_calls;

@@ -1,3 +1,14 @@
 //! The harness: registries and gateways as tests need them, and guests that no toolchain would make.
 //!
 //! Invariant: nothing here waits for time to pass; whoever waits, waits for something to happen.
+
+pub mod gateway;
+mod programs;
+pub mod raw;
+mod registry;
+mod spoken;
+
+pub use gateway::TestGateway;
+pub use programs::{openclaw, test_compiler};
+pub use registry::{InFlight, Opening, TestRegistry, compile_by_hand, tenant, told, until};
+pub use spoken::{lines_of, listen};

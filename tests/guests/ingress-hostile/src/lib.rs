@@ -39,7 +39,9 @@ struct Arguments {
 fn transform(request: &Request) -> Result<Outcome, Failure> {
     let settings: Settings = request.settings()?;
     match settings.behave {
-        Behaviour::Message => Ok(Outcome::message_in("room", format!("{} bytes on {}", request.body.len(), request.path))),
+        Behaviour::Message => {
+            Ok(Outcome::message_in("room", format!("{} bytes on {}", request.body.len(), request.path)))
+        }
         Behaviour::Invoke => Outcome::invoke("hostile/echo", &Arguments { text: "from a webhook" }),
         Behaviour::Respond => Ok(Outcome::respond(202, "text/plain", "taken".as_bytes())),
         Behaviour::Discard => Ok(Outcome::discard("nothing to do")),

@@ -1,0 +1,114 @@
+//! Attacks that need no WASI: each ends in its own code, and the registry serves the next call.
+
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use openclaw_domain::TraceId;
+use openclaw_tests::{TestRegistry, lines_of, listen, told};
+use serde_json::json;
+
+use crate::guests::HOSTILE;
+
+/// Enough for a spinner to be seen spinning.
+const SOON: Duration = Duration::from_millis(100);
+
+async fn serving() -> TestRegistry {
+    TestRegistry::serving(&[HOSTILE]).await
+}
+
+/// The positive control: the same registry, the same component, an honest call.
+async fn still_serves(registry: &TestRegistry) {
+    let echoed = registry.call("hostile/echo", json!({ "text": "still here" })).await;
+    assert_eq!(told(echoed), "it went well: still here");
+    assert_eq!(registry.places_in_use(), 0);
+}
+
+#[tokio::test]
+async fn a_guest_that_spins_is_stopped_at_its_deadline() {
+    let registry = serving().await;
+    let spun = registry.call_within(SOON, "hostile/spin", json!({})).await;
+    assert_snapshot!(told(spun), @"SKILL_TIMEOUT: `hostile` was stopped after its deadline of 100 ms");
+    still_serves(&registry).await;
+}
+
+#[tokio::test]
+async fn a_guest_that_allocates_past_its_limit_runs_out_of_memory() {
+    let registry = serving().await;
+    assert_snapshot!(registry.refused("hostile/allocate-one").await, @"SKILL_MEMORY: `hostile` ran out of its 16777216 bytes of memory");
+    still_serves(&registry).await;
+}
+
+#[tokio::test]
+async fn a_skill_that_copes_with_refused_memory_may_go_on() {
+    let registry = serving().await;
+    assert_snapshot!(registry.refused("hostile/allocate-politely").await, @"it went well: was refused and went on");
+    still_serves(&registry).await;
+}
+
+#[tokio::test]
+async fn a_guest_that_calls_itself_for_ever_exhausts_its_own_stack_only() {
+    let registry = serving().await;
+    assert_snapshot!(registry.refused("hostile/recurse").await, @"SKILL_TRAPPED: `hostile` trapped: call stack exhausted");
+    still_serves(&registry).await;
+}
+
+#[tokio::test]
+async fn a_result_over_the_limit_is_refused() {
+    let registry = serving().await;
+    assert_snapshot!(registry.refused("hostile/return-much").await, @"SKILL_OUTPUT: `hostile` returned more than 1048576 bytes at once");
+    still_serves(&registry).await;
+}
+
+#[tokio::test]
+async fn a_guest_that_logs_for_ever_runs_out_of_host_calls() {
+    let registry = serving().await;
+    assert_snapshot!(registry.refused("hostile/log-forever").await, @"SKILL_TRAPPED: `hostile` went over its limit of 10000 host calls");
+    still_serves(&registry).await;
+}
+
+#[tokio::test]
+async fn lines_over_the_log_budget_are_dropped_and_the_call_goes_on() {
+    listen();
+    let registry = serving().await;
+    let trace = TraceId::new();
+    let logged = registry.call_in(trace, "hostile/log-much-and-finish", json!({})).await;
+    assert_eq!(told(logged), "it went well: done");
+    // The default budget is 64 KiB, and a line of this guest has 1 KiB.
+    assert_eq!(lines_of(trace).len(), 64);
+    still_serves(&registry).await;
+}
+
+#[tokio::test]
+async fn a_trap_names_its_kind() {
+    let registry = serving().await;
+    assert_snapshot!(registry.refused("hostile/trap").await, @"SKILL_TRAPPED: `hostile` trapped: wasm `unreachable` instruction executed");
+    still_serves(&registry).await;
+}
+
+#[tokio::test]
+async fn a_panic_is_told_with_its_message() {
+    let registry = serving().await;
+    assert_snapshot!(registry.refused("hostile/panic").await, @r#"SKILL_TRAPPED: `hostile` trapped: wasm `unreachable` instruction executed; it last said: panicked at tests/guests/hostile/src/trapping.rs:17:5:\nthe spoon is too big"#);
+    still_serves(&registry).await;
+}
+
+#[tokio::test]
+async fn a_guest_that_says_no_is_heard_in_its_own_words() {
+    let registry = serving().await;
+    let failed = registry.call("hostile/fail", json!({ "text": "the tap is dry" })).await;
+    assert_snapshot!(told(failed), @"SKILL_FAILED: `hostile/fail` failed: the tap is dry");
+    still_serves(&registry).await;
+}
+
+#[tokio::test]
+async fn arguments_that_do_not_fit_the_schema_never_reach_the_guest() {
+    let registry = serving().await;
+    let wrong = registry.call("hostile/echo", json!({ "text": 7 })).await;
+    assert_snapshot!(told(wrong), @r#"INVALID_ARGUMENTS: the arguments of `hostile/echo` are wrong at `/text`: 7 is not of type "string""#);
+    let unknown = registry.call("hostile/echo", json!({ "text": "a", "more": 1 })).await;
+    assert_snapshot!(told(unknown), @"INVALID_ARGUMENTS: the arguments of `hostile/echo` are wrong at ``: Additional properties are not allowed ('more' was unexpected)");
+    assert_snapshot!(registry.refused("hostile").await, @"SKILL_NOT_FOUND: skill `hostile` has no tool ``; it has `echo`, `ask`, `fail`, `log-much-and-finish`, `write-pattern`, `read-pattern`, `spin`, `log-forever`, `recurse`, `allocate-one`, `allocate-politely`, `return-much`, `trap`, `panic`");
+    assert_snapshot!(registry.refused("hostile/nothing").await, @"SKILL_NOT_FOUND: skill `hostile` has no tool `nothing`; it has `echo`, `ask`, `fail`, `log-much-and-finish`, `write-pattern`, `read-pattern`, `spin`, `log-forever`, `recurse`, `allocate-one`, `allocate-politely`, `return-much`, `trap`, `panic`");
+    assert_snapshot!(registry.refused("nobody").await, @"SKILL_NOT_FOUND: no skill named `nobody` is installed and enabled");
+    still_serves(&registry).await;
+}

@@ -1,0 +1,212 @@
+//! What is never installed, and what its owner is told: the reason, and the one thing that would help.
+
+use insta::assert_snapshot;
+use openclaw_tests::raw::{RawSkill, exporting_nothing, importing, raw_transform, with_section};
+use openclaw_tests::{TestRegistry, compile_by_hand};
+
+use crate::guests::FILE_READER;
+
+const TOOLS: &str = "openclaw:gateway/tools@0.1.0";
+const INGRESS: &str = "openclaw:gateway/ingress@0.1.0";
+
+/// Why these bytes are refused; nothing may be left of them.
+async fn refusal(bytes: Vec<u8>) -> String {
+    let registry = TestRegistry::serving(&[]).await;
+    let refusal = registry.refusal_to_install(bytes).await;
+    assert_eq!(registry.refused("refused").await, "SKILL_NOT_FOUND: no skill named `refused` is installed and enabled");
+    registry.take(RawSkill::default().file()).await.expect("an honest one is installed all the same");
+    refusal
+}
+
+/// Why a skill that imports these is refused.
+async fn refusal_of_imports(names: &[&str]) -> String {
+    refusal(importing(names, &RawSkill::default().component(), TOOLS)).await
+}
+
+#[tokio::test]
+async fn sockets_http_strangers_and_other_versions_are_refused_with_a_reason_each() {
+    let refused = refusal_of_imports(&[
+        "wasi:sockets/tcp@0.2.12",
+        "wasi:sockets/udp@0.2.12",
+        "wasi:http/outgoing-handler@0.2.12",
+        "wasi:filesystem/types@0.2.12",
+        "wasi:keyvalue/store@0.2.0-draft",
+        "openclaw:gateway/log@0.2.0",
+        "openclaw:gateway/shell@0.1.0",
+        "acme:things/anvil@1.0.0",
+        "wasi:clocks/monotonic-clock@0.2.12",
+    ])
+    .await;
+    assert_snapshot!(refused, @"
+    `refused` imports what is not granted:
+      acme:things/anvil@1.0.0: no capability of this gateway goes by that name
+      openclaw:gateway/log@0.2.0: this gateway serves version 0.1.0; build against its `wit/`
+      openclaw:gateway/shell@0.1.0: this gateway has no such interface in openclaw:gateway@0.1.0
+      wasi:filesystem/types@0.2.12: no grant allows it: the `files` capability is not served by this version
+      wasi:http/outgoing-handler@0.2.12: no grant allows it: the `http` capability is not served by this version
+      wasi:keyvalue/store@0.2.0-draft: no grant allows it: the `kv` capability is not served by this version
+      wasi:sockets/tcp@0.2.12: raw sockets are never linked; use the `http` capability
+      wasi:sockets/udp@0.2.12: raw sockets are never linked; use the `http` capability
+    hint: build it without these imports; `openclaw skills info` shows what a skill imports
+    ");
+}
+
+#[tokio::test]
+async fn asynchronous_wasi_is_refused_with_the_flag_that_avoids_it() {
+    assert_snapshot!(refusal_of_imports(&["wasi:clocks/monotonic-clock@0.3.0"]).await, @"
+    the component uses asynchronous WASI 0.3 or component-model async (it imports `wasi:clocks/monotonic-clock@0.3.0`), which this gateway does not run
+    hint: build it for WASI 0.2: with componentize-qjs, pass `--sync`
+    ");
+}
+
+#[tokio::test]
+async fn a_guest_of_std_that_reads_files_is_refused() {
+    assert_snapshot!(refusal(std::fs::read(FILE_READER).unwrap()).await, @"
+    `refused` imports what is not granted:
+      wasi:filesystem/preopens@0.2.6: no grant allows it: the `files` capability is not served by this version
+      wasi:filesystem/types@0.2.6: no grant allows it: the `files` capability is not served by this version
+    hint: build it without these imports; `openclaw skills info` shows what a skill imports
+    ");
+}
+
+#[tokio::test]
+async fn a_transform_that_imports_even_the_log_is_refused() {
+    let transform = importing(&["openclaw:gateway/log@0.1.0"], &raw_transform("unreachable"), INGRESS);
+    assert_snapshot!(refusal(transform).await, @"
+    `refused` imports what is not granted:
+      openclaw:gateway/log@0.1.0: a transform imports nothing at all, so that the same input gives the same bytes for ever
+    hint: build it without these imports; `openclaw skills info` shows what a skill imports
+    ");
+}
+
+#[tokio::test]
+async fn a_component_of_no_world_of_ours_is_refused() {
+    assert_snapshot!(refusal(exporting_nothing()).await, @"
+    the component exports nothing this gateway calls; it exports nothing
+    hint: a skill exports its tools with `skill!(…)`, a transform with `#[ingress_transform]`
+    ");
+}
+
+#[tokio::test]
+async fn a_component_that_says_one_world_and_exports_another_is_refused() {
+    let manifest = b"name = \"liar\"\nversion = \"1.0.0\"\ndescription = \"Lies\"\nworld = \"skill\"\n";
+    let liar = with_section(&raw_transform("unreachable"), openclaw_package::MANIFEST_SECTION, manifest);
+    assert_snapshot!(refusal(liar).await, @"
+    the component does not export `openclaw:gateway/tools@0.1.0`, as world `skill` demands; it exports `openclaw:gateway/ingress@0.1.0`
+    hint: correct `world` in skill.toml, or export what it demands
+    ");
+}
+
+#[tokio::test]
+async fn a_component_that_says_two_things_of_itself_is_refused() {
+    let manifest = b"name = \"two\"\nversion = \"1.0.0\"\ndescription = \"Two\"\nworld = \"skill\"\n";
+    let twice = with_section(&RawSkill::default().file(), openclaw_package::MANIFEST_SECTION, manifest);
+    assert_snapshot!(refusal(twice).await, @"
+    the component has more than one `openclaw:skill.toml` section
+    hint: build it again from a component without a `skill.toml` inside
+    ");
+}
+
+#[tokio::test]
+async fn a_component_without_a_name_is_refused_unless_it_is_given_one() {
+    let registry = TestRegistry::serving(&[]).await;
+    let nameless = RawSkill::default().component();
+    let error = registry.take(nameless.clone()).await.unwrap_err();
+    assert_snapshot!(format!("{error}\n{}", error.hint().unwrap_or_default()), @"
+    the component carries no `skill.toml`; name it with `--name`
+    `openclaw skills install FILE --name NAME`
+    ");
+    assert_eq!(registry.take_as("named", nameless).await.unwrap().name.as_str(), "named");
+    assert_eq!(registry.refused("named").await, "it went well: ok");
+}
+
+#[tokio::test]
+async fn a_core_module_is_refused() {
+    assert_snapshot!(refusal(RawSkill::default().module()).await, @"
+    the file is a core module, not a component
+    hint: make it a component: `openclaw skills build DIR`, or `wasm-tools component new`
+    ");
+}
+
+#[tokio::test]
+async fn webassembly_as_text_is_refused() {
+    assert_snapshot!(refusal(b"  (component)".to_vec()).await, @"
+    the file is WebAssembly text, not binary
+    hint: turn it into binary with `wasm-tools parse`
+    ");
+}
+
+#[tokio::test]
+async fn bytes_of_any_other_kind_are_refused() {
+    assert_snapshot!(refusal(b"#!/bin/sh\necho gotcha\n".to_vec()).await, @"
+    the file is not WebAssembly
+    hint: give the `.wasm` file that `openclaw skills build DIR` wrote
+    ");
+    assert_snapshot!(refusal(Vec::new()).await, @"
+    the file is not WebAssembly
+    hint: give the `.wasm` file that `openclaw skills build DIR` wrote
+    ");
+}
+
+#[tokio::test]
+async fn a_component_that_is_cut_short_or_scribbled_over_is_refused() {
+    let good = RawSkill::default().file();
+    assert_snapshot!(refusal(good[..good.len() / 2].to_vec()).await, @"
+    the component is not valid at byte 2339: unexpected end-of-file
+    hint: build it again with a current toolchain; the file may be damaged
+    ");
+    let mut scribbled = good;
+    let middle = scribbled.len() / 3;
+    scribbled[middle..middle + 16].fill(0xff);
+    assert_snapshot!(refusal(scribbled).await, @"
+    the component is not valid at byte 1573: malformed UTF-8 encoding
+    hint: build it again with a current toolchain; the file may be damaged
+    ");
+}
+
+#[tokio::test]
+async fn a_hundred_mebibytes_are_refused_unread() {
+    let mut large = RawSkill::default().file();
+    large.resize(100 << 20, 0);
+    assert_snapshot!(refusal(large).await, @"
+    the file has 104857600 bytes; at most 67108864 are read
+    hint: strip debug information, or raise the limit
+    ");
+}
+
+#[tokio::test]
+async fn native_code_is_refused_even_if_this_very_gateway_compiled_it() {
+    let native = compile_by_hand(&RawSkill::default().file()).await;
+    assert!(native.len() > 1000, "the compiler wrote something");
+    assert_snapshot!(refusal(native).await, @"
+    the file is precompiled native code, which is never loaded: it could do anything
+    hint: install the `.wasm` component it was compiled from
+    ");
+}
+
+#[tokio::test]
+async fn more_memories_than_any_instance_may_have_are_refused() {
+    let skill = RawSkill { fields: "(memory 1)".repeat(8), ..RawSkill::default() };
+    assert_snapshot!(refusal(skill.component()).await, @"
+    `refused` was refused: module memory does not fit in pooling allocator requirements: defined memories count of 9 exceeds the per-instance limit of 8
+    hint: build it optimised, or split it
+    ");
+}
+
+#[tokio::test]
+async fn a_skill_whose_memory_begins_over_the_limit_is_refused_with_the_limit() {
+    let skill = RawSkill { pages: 400, ..RawSkill::default() };
+    assert_snapshot!(refusal(skill.component()).await, @"
+    `refused` was refused: `refused` ran out of its 16777216 bytes of memory
+    hint: correct the skill; `openclaw skills test DIR` runs it the way the gateway does
+    ");
+}
+
+#[tokio::test]
+async fn a_feature_the_host_does_not_run_is_refused_by_name() {
+    let skill = RawSkill { fields: "(memory $far i64 1)".to_owned(), ..RawSkill::default() };
+    assert_snapshot!(refusal(skill.component()).await, @"
+    the component uses a feature this gateway does not run: memory64 must be enabled for 64-bit memories
+    hint: build without memory64, threads, relaxed SIMD, GC and exceptions
+    ");
+}

@@ -1,0 +1,303 @@
+//! The guest runtime inside a test: a real registry over real storage, with limits small enough to be run into.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use openclaw_domain::ports::{Guests as _, Journal as _};
+use openclaw_domain::{
+    Caller, Credential, Door, Event, IngressCall, IngressOutcome, IngressReply, IngressRequest, Installed, Refusal,
+    Resumption, Role, SystemClock, TenantId, Timestamp, ToolCall, ToolOutput, ToolReply, TraceId,
+};
+use openclaw_storage::{Storage, StorageOptions};
+use openclaw_wasm::{InstallError, Registry, RegistryParts, WasmSettings};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::programs::{shared_cache, test_compiler};
+
+/// Memory of a call in tests: enough for every honest guest, and soon allocated.
+const MEMORY: usize = 16 << 20;
+/// Host calls of a call in tests.
+const HOST_CALLS: u64 = 10_000;
+/// The deadline of honest calls: so long that no load on the machine makes one run into it.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// How a [`TestRegistry`] is opened.
+pub struct Opening {
+    /// Sizes and limits; the tests' own unless changed.
+    pub settings: WasmSettings,
+    /// The folder of compiled code and its key. Default: one that all tests share.
+    pub cache: PathBuf,
+}
+
+impl Default for Opening {
+    fn default() -> Self {
+        let mut settings = WasmSettings::new(test_compiler());
+        settings.limits.memory = MEMORY;
+        settings.limits.host_calls = HOST_CALLS;
+        settings.limits.deadline = DEADLINE;
+        // Eight permits: enough to hold some back, few enough to use them up.
+        settings.live_instances = 8;
+        Self { settings, cache: shared_cache() }
+    }
+}
+
+impl Opening {
+    /// The same with other settings.
+    pub fn with(mut self, change: impl FnOnce(&mut WasmSettings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// The same with compiled code kept in this folder.
+    pub fn with_cache(mut self, folder: &Path) -> Self {
+        self.cache = folder.to_owned();
+        self
+    }
+
+    /// Opens it over storage of its own.
+    pub async fn open(self) -> TestRegistry {
+        let home = TempDir::new().expect("a temporary folder can be made");
+        self.open_over(home).await
+    }
+
+    /// Opens it over what another registry has left.
+    pub async fn open_over(self, home: TempDir) -> TestRegistry {
+        let storage = Storage::open(home.path(), StorageOptions::default()).expect("storage opens");
+        let registry = Registry::open(RegistryParts {
+            home: self.cache,
+            settings: self.settings,
+            packages: Arc::new(storage.clone()),
+            journal: Arc::new(storage.clone()),
+            clock: Arc::new(SystemClock),
+        })
+        .await
+        .expect("the registry opens");
+        TestRegistry { registry, storage, home }
+    }
+}
+
+/// A registry, its storage and the folder both live in.
+pub struct TestRegistry {
+    /// The registry under test.
+    pub registry: Arc<Registry>,
+    /// What it keeps its packages and events in.
+    pub storage: Storage,
+    home: TempDir,
+}
+
+impl TestRegistry {
+    /// One with small limits and these component files installed for the default tenant.
+    pub async fn serving(components: &[&str]) -> Self {
+        let registry = Opening::default().open().await;
+        for component in components {
+            registry.install(component).await;
+        }
+        registry
+    }
+
+    /// Installs a component file for the default tenant.
+    pub async fn install(&self, component: &str) -> Installed {
+        let bytes = std::fs::read(component).expect("the guest was built");
+        self.take(bytes).await.unwrap_or_else(|error| panic!("{component}: {error}"))
+    }
+
+    /// Installs a component for the default tenant, or says why not.
+    pub async fn take(&self, bytes: impl Into<Bytes>) -> Result<Installed, InstallError> {
+        self.registry.install(&TenantId::default(), bytes.into(), None, false).await
+    }
+
+    /// Installs a component for the default tenant under a name.
+    pub async fn take_as(&self, name: &str, bytes: impl Into<Bytes>) -> Result<Installed, InstallError> {
+        let name = name.parse().expect("a skill name");
+        self.registry.install(&TenantId::default(), bytes.into(), Some(name), false).await
+    }
+
+    /// Why a component is refused under the name `refused`: the message, and the hint on a line of its own.
+    pub async fn refusal_to_install(&self, bytes: impl Into<Bytes>) -> String {
+        match self.take_as("refused", bytes).await {
+            Ok(installed) => format!("it was installed: {:?}", installed.digest),
+            Err(error) => match error.hint() {
+                Some(hint) => format!("{error}\nhint: {hint}"),
+                None => error.to_string(),
+            },
+        }
+    }
+
+    /// Calls a tool as the default tenant; the text of its result.
+    pub async fn call(&self, target: &str, arguments: Value) -> Result<String, Refusal> {
+        self.run(call(&TenantId::default(), target, &arguments)).await.map(|reply| text_of(&reply))
+    }
+
+    /// As [`Self::call`], with a deadline.
+    pub async fn call_within(&self, deadline: Duration, target: &str, arguments: Value) -> Result<String, Refusal> {
+        let call = ToolCall { deadline: Some(deadline), ..call(&TenantId::default(), target, &arguments) };
+        self.run(call).await.map(|reply| text_of(&reply))
+    }
+
+    /// As [`Self::call`], as another tenant.
+    pub async fn call_as(&self, tenant: &TenantId, target: &str, arguments: Value) -> Result<String, Refusal> {
+        self.run(call(tenant, target, &arguments)).await.map(|reply| text_of(&reply))
+    }
+
+    /// As [`Self::call`], as part of a trace.
+    pub async fn call_in(&self, trace: TraceId, target: &str, arguments: Value) -> Result<String, Refusal> {
+        let mut call = call(&TenantId::default(), target, &arguments);
+        call.caller.trace = trace;
+        self.run(call).await.map(|reply| text_of(&reply))
+    }
+
+    /// Calls a tool; the whole output.
+    pub async fn output(
+        &self,
+        target: &str,
+        arguments: Value,
+        resumed: Option<Resumption>,
+    ) -> Result<ToolOutput, Refusal> {
+        let call = ToolCall { resumed, ..call(&TenantId::default(), target, &arguments) };
+        self.run(call).await.map(|reply| reply.output)
+    }
+
+    async fn run(&self, call: ToolCall) -> Result<ToolReply, Refusal> {
+        self.registry.call_tool(call).await
+    }
+
+    /// A call in the background, which ends when what this returns is dropped.
+    pub fn begin(&self, tenant: &TenantId, target: &str, arguments: &Value) -> InFlight {
+        let registry = Arc::clone(&self.registry);
+        let call = call(tenant, target, arguments);
+        let mut task = JoinSet::new();
+        task.spawn(async move { told(registry.call_tool(call).await.map(|reply| text_of(&reply))) });
+        InFlight(task)
+    }
+
+    /// How a call that must not succeed is refused: code and message.
+    pub async fn refused(&self, target: &str) -> String {
+        told(self.call(target, Value::Object(serde_json::Map::new())).await)
+    }
+
+    /// Runs the transform `name` with these settings on a small request.
+    pub async fn transform(&self, name: &str, settings: Value) -> Result<IngressReply, Refusal> {
+        let request = IngressRequest {
+            path: "/door".into(),
+            method: "POST".to_owned(),
+            query: Vec::new(),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            content_type: Some("application/json".to_owned()),
+            body: Bytes::from_static(b"{}"),
+            received_at: Timestamp::from_millis(1_780_920_000_000),
+            settings: settings.to_string().into(),
+        };
+        let transform = name.parse().expect("a skill name");
+        let call = IngressCall { tenant: TenantId::default(), transform, request, trace: TraceId::new() };
+        self.registry.transform_ingress(call).await
+    }
+
+    /// What a transform decided, or how it was refused.
+    pub async fn decided(&self, name: &str, settings: Value) -> String {
+        match self.transform(name, settings).await {
+            Ok(reply) => match reply.outcome {
+                IngressOutcome::Respond { status, content_type, body } => {
+                    format!("respond {status} {content_type}, {} bytes", body.len())
+                }
+                other => format!("{other:?}"),
+            },
+            Err(refusal) => told(Err(refusal)),
+        }
+    }
+
+    /// Everything recorded for the default tenant.
+    pub async fn events(&self) -> Vec<Event> {
+        self.storage.flush().await.expect("storage writes");
+        self.storage.events_since(&TenantId::default(), 0, 1000).await.expect("storage reads")
+    }
+
+    /// Places of the pool in use.
+    pub fn places_in_use(&self) -> usize {
+        self.registry.places().0
+    }
+
+    /// Ends it in order and gives back what it left on disk.
+    pub async fn close(self) -> TempDir {
+        self.registry.close().await;
+        drop(self.registry);
+        self.storage.close().await.expect("storage closes");
+        self.home
+    }
+}
+
+/// A call in flight.
+pub struct InFlight(JoinSet<String>);
+
+impl InFlight {
+    /// How it ended: its text, or code and message.
+    pub async fn ended(mut self) -> String {
+        self.0.join_next().await.expect("there is one call").expect("a call does not panic")
+    }
+
+    /// Drops the call wherever it is, as when its caller has gone.
+    pub async fn drop_it(mut self) {
+        self.0.shutdown().await;
+    }
+}
+
+/// A tenant by name.
+pub fn tenant(name: &str) -> TenantId {
+    name.parse().expect("a tenant name")
+}
+
+/// A result as a test reads it: the text, or code and message.
+pub fn told(result: Result<String, Refusal>) -> String {
+    match result {
+        Ok(text) => format!("it went well: {text}"),
+        Err(Refusal::Internal(source)) => format!("INTERNAL: {source:#}"),
+        Err(refusal) => format!("{}: {refusal}", refusal.code().as_str()),
+    }
+}
+
+/// Waits, turn by turn and without a clock, until something is so.
+pub async fn until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn call(tenant: &TenantId, target: &str, arguments: &Value) -> ToolCall {
+    let credential = Credential { tenant: tenant.clone(), role: Role::Invoke, name: "test".into() };
+    ToolCall {
+        caller: Caller { credential, door: Door::Cli, trace: TraceId::new() },
+        target: target.parse().expect("a skill, or skill and tool"),
+        arguments: arguments.to_string().into(),
+        deadline: None,
+        resumed: None,
+    }
+}
+
+fn text_of(reply: &ToolReply) -> String {
+    match &reply.output {
+        ToolOutput::Complete(result) => result.to_text(),
+        ToolOutput::InputRequired(needed) => format!("it asks: {}", needed.requests[0].message),
+    }
+}
+
+/// What the compiling child makes of a component: native code, as `wasmtime compile` would write it.
+pub fn compile_by_hand(component: &[u8]) -> impl Future<Output = Vec<u8>> {
+    let component = component.to_vec();
+    async move {
+        let mut child = tokio::process::Command::new(test_compiler())
+            .args([openclaw_wasm::COMPILE_COMMAND, "reserved", "1610612736", "60"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the compiler starts");
+        let mut input = child.stdin.take().expect("standard input is a pipe");
+        tokio::io::AsyncWriteExt::write_all(&mut input, &component).await.expect("the compiler reads");
+        drop(input);
+        child.wait_with_output().await.expect("the compiler ends").stdout
+    }
+}
