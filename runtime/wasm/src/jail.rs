@@ -101,7 +101,8 @@ pub(crate) async fn compile(
     }
     // An allocation that fails aborts, and so does too much processor time: both end in a signal.
     let memory = settings.memory >> 20;
-    Err(CompileError::Limit(format!("{memory} MiB or {} s of processor time ({status}) {words}", settings.cpu_seconds)))
+    // What the child said as it died is about the child's insides, not about the component.
+    Err(CompileError::Limit(format!("{memory} MiB or {} s of processor time ({status})", settings.cpu_seconds)))
 }
 
 /// What the binary does when its first argument is [`COMPILE_COMMAND`]: the arguments after it are rung, bytes of

@@ -197,7 +197,7 @@ impl Loader {
         if let Err(error) = self.cache.keep(&artifact) {
             tracing::warn!(%digest, %error, "compiled code could not be kept; the next start compiles again");
         }
-        compile::load(&self.engine, &artifact, digest).map_err(|error| LoadError::Link(error.to_string()))
+        compile::load(&self.engine, &artifact, digest).map_err(|error| LoadError::Link(format!("{error:#}")))
     }
 
     async fn compile(&self, digest: Digest, bytes: &[u8]) -> Result<Authentic, LoadError> {
