@@ -5,8 +5,8 @@ cd "$(dirname "$0")/.." || exit 1
 source scripts/stage.sh
 source scripts/tools.sh
 need_nextest || exit 1
-stage "build: programs" cargo build --workspace --bins --quiet
+stage "build" cargo build --workspace --bins --tests --quiet
 export OPENCLAW_KILL_ROUNDS=${OPENCLAW_KILL_ROUNDS:-200}
 suite "kill loops, $OPENCLAW_KILL_ROUNDS rounds" \
-    cargo nextest run --profile soak --package openclaw-tests -E 'test(kill)' --no-tests fail
+    cargo nextest run --profile soak --package openclaw-tests -E 'test(kill9)' --no-tests fail
 finish

@@ -11,7 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const program = process.env.PEERS_OPENCLAW;
 const STARTS = Number(process.env.PEERS_STARTS ?? 3);
-const READY_MS = 120_000;
+const READY_MS = 300_000;
 const SETTLE_MS = Number(process.env.PEERS_SETTLE_MS ?? 45_000);
 const HEALTH_CALLS = Number(process.env.PEERS_CALLS ?? 500);
 const WAKES = HEALTH_CALLS * 20;
