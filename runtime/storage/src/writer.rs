@@ -20,8 +20,8 @@ use crate::storage::Listener;
 
 /// Jobs in one transaction: bounds how long the first of them waits for the last.
 const GROUP: usize = 512;
-/// How often the writer looks whether those it just answered came back, before it commits without them. On two
-/// cores with 16 waiting this turned groups of 5 to 9 into groups of 13 to 16, which is one sync instead of two.
+/// How often the writer looks whether those it just answered came back, before it commits without them. On two busy
+/// cores with 16 waiting, the mean group was 9.2 to 9.6 jobs without looking and 10.8 to 13.7 with it.
 const LOOKS: usize = 24;
 /// How long events that could not be written wait for the next try, if nothing else is to be written before.
 const RETRY: Duration = Duration::from_secs(1);
