@@ -106,8 +106,8 @@ async fn arguments_that_do_not_fit_the_schema_never_reach_the_guest() {
     let wrong = registry.call("hostile/echo", json!({ "text": 7 })).await;
     assert_snapshot!(told(wrong), @r#"INVALID_ARGUMENTS: the arguments of `hostile/echo` are wrong at `/text`: 7 is not of type "string""#);
     let unknown = registry.call("hostile/echo", json!({ "text": "a", "more": 1 })).await;
-    assert_snapshot!(told(unknown), @"INVALID_ARGUMENTS: the arguments of `hostile/echo` are wrong at ``: Additional properties are not allowed ('more' was unexpected)");
-    assert_snapshot!(registry.refused("hostile").await, @"SKILL_NOT_FOUND: skill `hostile` has no tool ``; it has `echo`, `ask`, `fail`, `log-much-and-finish`, `write-pattern`, `read-pattern`, `spin`, `log-forever`, `recurse`, `allocate-one`, `allocate-politely`, `return-much`, `trap`, `panic`");
+    assert_snapshot!(told(unknown), @"INVALID_ARGUMENTS: the arguments of `hostile/echo` are wrong: Additional properties are not allowed ('more' was unexpected)");
+    assert_snapshot!(registry.refused("hostile").await, @"SKILL_NOT_FOUND: name a tool of skill `hostile`; it has `echo`, `ask`, `fail`, `log-much-and-finish`, `write-pattern`, `read-pattern`, `spin`, `log-forever`, `recurse`, `allocate-one`, `allocate-politely`, `return-much`, `trap`, `panic`");
     assert_snapshot!(registry.refused("hostile/nothing").await, @"SKILL_NOT_FOUND: skill `hostile` has no tool `nothing`; it has `echo`, `ask`, `fail`, `log-much-and-finish`, `write-pattern`, `read-pattern`, `spin`, `log-forever`, `recurse`, `allocate-one`, `allocate-politely`, `return-much`, `trap`, `panic`");
     assert_snapshot!(registry.refused("nobody").await, @"SKILL_NOT_FOUND: no skill named `nobody` is installed and enabled");
     still_serves(&registry).await;

@@ -76,6 +76,6 @@ async fn a_transform_that_says_no_is_heard_in_its_own_words() {
 #[tokio::test]
 async fn a_transform_is_no_skill_and_a_missing_one_is_named() {
     let registry = TestRegistry::serving(&[INGRESS_HOSTILE]).await;
-    assert_snapshot!(registry.refused("ingress-hostile").await, @"SKILL_NOT_FOUND: skill `ingress-hostile` has no tool ``; it has none: it is a ingress-transform");
+    assert_snapshot!(registry.refused("ingress-hostile").await, @"SKILL_NOT_FOUND: name a tool of skill `ingress-hostile`; it has none: its world is `ingress-transform`");
     assert_snapshot!(registry.decided("nobody", json!({})).await, @"TRANSFORM_FAILED: the transform `nobody` failed: no ingress transform of that name is installed and enabled");
 }

@@ -114,3 +114,29 @@ async fn table_elements_are_summed_over_all_tables_of_a_call() {
     assert_snapshot!(outcome(growing(9_000)).await, @"it went well: ok");
     assert_snapshot!(outcome(growing(11_000)).await, @"SKILL_TRAPPED: `raw` went over its limit of 20000 table elements");
 }
+
+#[tokio::test]
+async fn an_allocator_that_hands_out_what_is_not_there_is_a_trap() {
+    let skill = RawSkill { heap: 0x7fff_0000, ..RawSkill::default() };
+    assert_snapshot!(outcome(skill).await, @"SKILL_TRAPPED: `raw` trapped: realloc return: beyond end of memory");
+}
+
+#[tokio::test]
+async fn a_result_that_says_done_without_json_where_json_is_due_is_bad_output() {
+    // `structured: some("ok")`, which is no JSON.
+    let skill = RawSkill::doing(
+        "(i32.store8 (i32.const 528) (i32.const 1)) (i32.store (i32.const 532) (i32.const 640))
+         (i32.store (i32.const 536) (i32.const 2))",
+    );
+    assert_snapshot!(outcome(skill).await, @"SKILL_OUTPUT: `raw` returned a structured result that is not JSON: expected value at line 1 column 1");
+}
+
+#[tokio::test]
+async fn questions_without_a_question_are_bad_output() {
+    // `input-required({ requests: [], state: [] })`
+    let skill = RawSkill::doing(
+        "(i32.store8 (i32.const 516) (i32.const 1)) (i64.store (i32.const 520) (i64.const 0))
+         (i64.store (i32.const 528) (i64.const 0))",
+    );
+    assert_snapshot!(outcome(skill).await, @"SKILL_OUTPUT: `raw` returned 0 questions; a call asks 1 to 16");
+}

@@ -1,12 +1,16 @@
 //! What is never installed, and what its owner is told: the reason, and the one thing that would help.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
 use openclaw_tests::raw::{RawSkill, exporting_nothing, importing, raw_transform, with_section};
-use openclaw_tests::{TestRegistry, compile_by_hand};
+use openclaw_tests::{Opening, TestRegistry, compile_by_hand};
 
 use crate::guests::FILE_READER;
 
 const TOOLS: &str = "openclaw:gateway/tools@0.1.0";
+/// Enough for an honest skill to name its tools, and for one that spins to be seen spinning.
+const SHORTLY: Duration = Duration::from_secs(1);
 const INGRESS: &str = "openclaw:gateway/ingress@0.1.0";
 
 /// Why these bytes are refused; nothing may be left of them.
@@ -209,4 +213,67 @@ async fn a_feature_the_host_does_not_run_is_refused_by_name() {
     the component uses a feature this gateway does not run: memory64 must be enabled for 64-bit memories
     hint: build without memory64, threads, relaxed SIMD, GC and exceptions
     ");
+}
+
+#[tokio::test]
+async fn a_skill_that_could_never_fit_the_pool_is_refused() {
+    // Eight memories, and one tenant may hold six of the eight places of a test registry.
+    let skill = RawSkill { fields: "(memory 1)".repeat(7), ..RawSkill::default() };
+    assert_snapshot!(refusal(skill.component()).await, @"
+    `refused` is too big: an instance has 8 memories, and one tenant may hold 6
+    hint: build it optimised, or split it
+    ");
+}
+
+#[tokio::test]
+async fn a_skill_that_spins_when_it_is_asked_for_its_tools_is_refused() {
+    let registry = Opening::default().with(|settings| settings.limits.deadline = SHORTLY).open().await;
+    let at_start = "(func $start (loop $for_ever (br $for_ever))) (start $start)".to_owned();
+    for skill in [
+        RawSkill { list: "(loop $for_ever (br $for_ever))".to_owned(), ..RawSkill::default() },
+        RawSkill { fields: at_start, ..RawSkill::default() },
+    ] {
+        let refusal = registry.refusal_to_install(skill.component()).await;
+        let expected = "`refused` was refused: `refused` was stopped after its deadline of 1000 ms";
+        assert!(refusal.starts_with(expected), "{refusal}");
+    }
+    registry.take(RawSkill::default().file()).await.expect("an honest one is installed all the same");
+}
+
+#[tokio::test]
+async fn a_skill_that_traps_when_it_is_asked_for_its_tools_is_refused() {
+    let skill = RawSkill { list: "unreachable".to_owned(), ..RawSkill::default() };
+    assert_snapshot!(refusal(skill.component()).await, @"
+    `refused` was refused: `refused` trapped: wasm `unreachable` instruction executed
+    hint: correct the skill; `openclaw skills test DIR` runs it the way the gateway does
+    ");
+}
+
+#[tokio::test]
+async fn a_tool_with_a_bad_name_or_schema_is_refused_by_name() {
+    let named = RawSkill { tool: "../run".to_owned(), ..RawSkill::default() };
+    assert_snapshot!(refusal(named.component()).await, @"
+    `refused` was refused: `../run` is not a tool name: use 1 to 64 of `a-z`, `0-9` and `-`, not beginning or ending with `-`
+    hint: correct the skill; `openclaw skills test DIR` runs it the way the gateway does
+    ");
+    for (schema, expected) in [
+        ("{", "is not JSON"),
+        (r#"{"type":"string"}"#, "must describe an object"),
+        (r#"{"type":"object","properties":{"a":{"$ref":"file:///etc/passwd"}}}"#, "leaves the document"),
+        (r#"{"type":"object","properties":{"a":{"$ref":"http://127.0.0.1/"}}}"#, "leaves the document"),
+    ] {
+        let refusal = refusal(RawSkill { schema: schema.to_owned(), ..RawSkill::default() }.component()).await;
+        assert!(refusal.starts_with("`refused` was refused: the input schema of tool `run` "), "{refusal}");
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+}
+
+/// A component made of parts imports one interface in as many versions as its parts were built against.
+#[tokio::test]
+async fn one_wasi_interface_in_several_patch_versions_is_served() {
+    let registry = TestRegistry::serving(&[]).await;
+    let names = ["wasi:io/poll@0.2.0", "wasi:io/poll@0.2.3", "wasi:io/poll@0.2.12", "wasi:io/error@0.2.99"];
+    let component = importing(&names, &RawSkill::default().component(), TOOLS);
+    registry.take_as("parts", component).await.unwrap();
+    assert_eq!(registry.refused("parts").await, "it went well: ok");
 }

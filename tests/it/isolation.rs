@@ -1,8 +1,10 @@
 //! Nothing of one call is seen by another, and nothing of one tenant by another.
 
+use openclaw_domain::TenantId;
 use openclaw_domain::ports::Guests as _;
 use openclaw_tests::raw::RawSkill;
-use openclaw_tests::{TestRegistry, tenant};
+use openclaw_tests::{Opening, TestRegistry, tenant};
+use openclaw_wasm::Rung;
 use serde_json::json;
 
 use crate::guests::HOSTILE;
@@ -43,13 +45,32 @@ fn dirtying() -> RawSkill {
     }
 }
 
-#[tokio::test]
-async fn every_call_finds_all_memory_tables_and_globals_as_they_were_written() {
-    let registry = TestRegistry::serving(&[]).await;
+async fn every_call_finds_it_clean(rung: Rung) {
+    let registry = Opening::default().with(|settings| settings.first_rung = rung).open().await;
     registry.take(dirtying().file()).await.unwrap();
     for _ in 0..50 {
         assert_eq!(registry.refused("dirtying").await, "it went well: clean");
     }
+    // The same while instances are alive beside each other.
+    let calls: Vec<_> = (0..50).map(|_| registry.begin(&TenantId::default(), "dirtying", &json!({}))).collect();
+    for call in calls {
+        assert_eq!(call.ended().await, "it went well: clean");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_finds_memory_tables_and_globals_as_written_with_memory_kept_resident() {
+    every_call_finds_it_clean(Rung::Reserved).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_finds_memory_tables_and_globals_as_written_with_little_address_space() {
+    every_call_finds_it_clean(Rung::Small).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_finds_memory_tables_and_globals_as_written_without_a_pool() {
+    every_call_finds_it_clean(Rung::OnDemand).await;
 }
 
 #[tokio::test]

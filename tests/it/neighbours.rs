@@ -1,6 +1,9 @@
 //! A tenant that uses up its share delays itself and nobody else.
 
-use openclaw_tests::{TestRegistry, tenant, told, until};
+use std::time::Duration;
+
+use openclaw_domain::TenantId;
+use openclaw_tests::{InFlight, Opening, TestRegistry, tenant, told, until};
 use serde_json::json;
 
 use crate::guests::{HOSTILE, SLEEPER};
@@ -49,4 +52,39 @@ async fn a_tenant_that_waits_on_its_whole_share_does_not_stop_another_s_calls() 
     }
     assert_eq!(own.ended().await, "it went well: slept 0 ms");
     until(|| registry.places_in_use() == 0).await;
+}
+
+#[tokio::test]
+async fn a_tenant_whose_queue_is_full_is_told_so_and_others_are_served() {
+    let registry = Opening::default().with(|settings| settings.waiting_calls_per_tenant = 2).open().await;
+    for owner in ["greedy", "modest"] {
+        let bytes = std::fs::read(HOSTILE).unwrap();
+        registry.registry.install(&tenant(owner), bytes.into(), None, false).await.unwrap();
+    }
+    let (greedy, modest) = (tenant("greedy"), tenant("modest"));
+    let spinning: Vec<_> = (0..SHARE).map(|_| registry.begin(&greedy, "hostile/spin", &json!({}))).collect();
+    until(|| registry.places_in_use() == SHARE).await;
+    // Whichever of the next three comes last finds two waiting.
+    let mut waiting: Vec<_> = (0..3).map(|_| registry.begin(&greedy, "hostile/spin", &json!({}))).collect();
+    until(|| waiting.iter_mut().any(InFlight::is_over)).await;
+    let refused = waiting.iter_mut().position(InFlight::is_over).unwrap();
+    let refused = waiting.swap_remove(refused).ended().await;
+    assert_eq!(refused, "GATEWAY_BUSY: the gateway is busy: 2 calls of this tenant wait already");
+    let called = registry.call_as(&modest, "hostile/echo", json!({ "text": "served" })).await;
+    assert_eq!(told(called), "it went well: served");
+    drop((spinning, waiting));
+    until(|| registry.places_in_use() == 0).await;
+}
+
+#[tokio::test]
+async fn a_call_that_finds_no_place_within_its_deadline_is_told_the_gateway_is_busy() {
+    let registry = TestRegistry::serving(&[HOSTILE]).await;
+    let owner = TenantId::default();
+    let spinning: Vec<_> = (0..SHARE).map(|_| registry.begin(&owner, "hostile/spin", &json!({}))).collect();
+    until(|| registry.places_in_use() == SHARE).await;
+    let late = registry.call_within(Duration::from_millis(50), "hostile/echo", json!({ "text": "late" })).await;
+    assert_eq!(told(late), "GATEWAY_BUSY: the gateway is busy: no instance became free within the deadline");
+    drop(spinning);
+    until(|| registry.places_in_use() == 0).await;
+    assert_eq!(told(registry.call("hostile/echo", json!({ "text": "in time" })).await), "it went well: in time");
 }

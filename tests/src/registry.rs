@@ -16,7 +16,7 @@ use openclaw_storage::{Storage, StorageOptions};
 use openclaw_wasm::{InstallError, Registry, RegistryParts, WasmSettings};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::programs::{shared_cache, test_compiler};
 
@@ -173,7 +173,7 @@ impl TestRegistry {
         let call = call(tenant, target, arguments);
         let mut task = JoinSet::new();
         task.spawn(async move { told(registry.call_tool(call).await.map(|reply| text_of(&reply))) });
-        InFlight(task)
+        InFlight(task, None)
     }
 
     /// How a call that must not succeed is refused: code and message.
@@ -232,12 +232,24 @@ impl TestRegistry {
 }
 
 /// A call in flight.
-pub struct InFlight(JoinSet<String>);
+pub struct InFlight(JoinSet<String>, Option<Result<String, JoinError>>);
 
 impl InFlight {
+    /// Whether it has ended.
+    pub fn is_over(&mut self) -> bool {
+        if self.1.is_none() {
+            self.1 = self.0.try_join_next();
+        }
+        self.1.is_some()
+    }
+
     /// How it ended: its text, or code and message.
     pub async fn ended(mut self) -> String {
-        self.0.join_next().await.expect("there is one call").expect("a call does not panic")
+        let ended = match self.1.take() {
+            Some(ended) => ended,
+            None => self.0.join_next().await.expect("there is one call"),
+        };
+        ended.expect("a call does not panic")
     }
 
     /// Drops the call wherever it is, as when its caller has gone.

@@ -15,9 +15,7 @@ const LIST: u32 = 16;
 const TOOL: u32 = 32;
 const WORDS: u32 = 128;
 
-const NAME: &str = "run";
 const DESCRIPTION: &str = "Runs";
-const SCHEMA: &str = r#"{"type":"object"}"#;
 
 /// A hand-written skill. The default returns the text `ok`.
 #[derive(Clone, Debug)]
@@ -32,6 +30,12 @@ pub struct RawSkill {
     pub heap: u32,
     /// More fields of the core module, in WAT: memories, tables, globals.
     pub fields: String,
+    /// What its only tool is called.
+    pub tool: String,
+    /// The schema of that tool's arguments. At most 256 bytes.
+    pub schema: String,
+    /// What `list-tools` does before it returns, in WAT.
+    pub list: String,
     /// What a call does before it returns, in WAT. `$args` points to the arguments.
     pub call: String,
     /// The address `call-tool` returns, as an instruction in WAT.
@@ -46,6 +50,9 @@ impl Default for RawSkill {
             pages: 4,
             heap: 4096,
             fields: String::new(),
+            tool: "run".to_owned(),
+            schema: r#"{"type":"object"}"#.to_owned(),
+            list: String::new(),
             call: String::new(),
             result: format!("(i32.const {RESULT})"),
         }
@@ -86,7 +93,7 @@ impl RawSkill {
 
     /// Its core module.
     pub fn module(&self) -> Vec<u8> {
-        let Self { pages, heap, fields, call, result, .. } = self;
+        let Self { pages, heap, fields, list, call, result, .. } = self;
         let text = format!(
             r#"(module
               (memory (export "memory") {pages})
@@ -97,7 +104,7 @@ impl RawSkill {
                 (local.set $block (i32.and (i32.add (global.get $heap) (i32.const 15)) (i32.const -16)))
                 (global.set $heap (i32.add (local.get $block) (local.get $size)))
                 (local.get $block))
-              (func (export "openclaw:gateway/tools@0.1.0#list-tools") (result i32) (i32.const {LIST}))
+              (func (export "openclaw:gateway/tools@0.1.0#list-tools") (result i32) {list} (i32.const {LIST}))
               (func (export "openclaw:gateway/tools@0.1.0#call-tool") (param $args i32) (result i32)
                 {call}
                 {result})
@@ -134,9 +141,9 @@ impl RawSkill {
         };
         put(LIST, &pair(TOOL, 1));
         // A tool: name, title (none), description, input schema, output schema (none), hints (none).
-        word(&mut put, TOOL, NAME);
+        word(&mut put, TOOL, &self.tool);
         word(&mut put, TOOL + 20, DESCRIPTION);
-        word(&mut put, TOOL + 28, SCHEMA);
+        word(&mut put, TOOL + 28, &self.schema);
         // ok(complete({ content: [text], structured: none }))
         put(RESULT + 8, &pair(CONTENT, 1));
         put(CONTENT + 4, &pair(TEXT, self.text.len()));

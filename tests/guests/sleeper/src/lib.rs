@@ -16,6 +16,7 @@ pub struct Wait {
 
 /// Waits in a host call, then says for how long.
 #[tool]
+#[expect(clippy::disallowed_methods, reason = "a guest has one thread, and waiting is what it is for")]
 pub fn sleep(wait: &Wait) -> String {
     std::thread::sleep(Duration::from_millis(wait.ms));
     format!("slept {} ms", wait.ms)

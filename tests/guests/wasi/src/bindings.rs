@@ -19,7 +19,13 @@ pub(crate) use wasi::{clocks::monotonic_clock::subscribe_duration, random::rando
 
 /// There are no pollables on the machine the tests are written on.
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn subscribe_duration(_nanoseconds: u64) {}
+pub(crate) struct Pollable;
+
+/// See [`Pollable`].
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn subscribe_duration(_nanoseconds: u64) -> Pollable {
+    Pollable
+}
 
 /// Nor is there WASI's randomness.
 #[cfg(not(target_arch = "wasm32"))]

@@ -55,6 +55,7 @@ pub(crate) struct Wait {
 
 /// Waits in a host call.
 #[tool]
+#[expect(clippy::disallowed_methods, reason = "a guest has one thread, and waiting is what it is for")]
 pub(crate) fn sleep(wait: &Wait) -> String {
     std::thread::sleep(Duration::from_millis(wait.ms));
     format!("slept {} ms", wait.ms)
