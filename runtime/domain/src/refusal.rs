@@ -28,7 +28,7 @@ pub enum Refusal {
     #[error("no skill named `{0}` is installed and enabled")]
     SkillNotFound(String),
     /// The skill has no such tool.
-    #[error("skill `{skill}` has no tool `{tool}`; it has {known}")]
+    #[error("{}; it has {known}", no_such_tool(.skill, .tool))]
     ToolNotFound {
         /// The skill.
         skill: SkillName,
@@ -55,7 +55,7 @@ pub enum Refusal {
         reason: String,
     },
     /// The arguments do not fit the tool's schema.
-    #[error("the arguments of `{skill}/{tool}` are wrong at `{path}`: {reason}")]
+    #[error("the arguments of `{skill}/{tool}` are wrong{}: {reason}", at(.path))]
     InvalidArguments {
         /// The skill.
         skill: SkillName,
@@ -172,6 +172,20 @@ pub enum Refusal {
     /// Something failed inside the gateway. Logged whole, never sent.
     #[error("the gateway could not finish the request")]
     Internal(#[source] BoxError),
+}
+
+fn no_such_tool(skill: &SkillName, tool: &str) -> String {
+    match tool {
+        "" => format!("name a tool of skill `{skill}`"),
+        tool => format!("skill `{skill}` has no tool `{tool}`"),
+    }
+}
+
+fn at(path: &str) -> String {
+    match path {
+        "" => String::new(),
+        path => format!(" at `{path}`"),
+    }
 }
 
 impl Refusal {

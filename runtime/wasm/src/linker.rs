@@ -2,6 +2,8 @@
 //!
 //! Invariant: what is not allowed is not in the linker, so that even a bug in the check cannot hand it out.
 
+use std::collections::BTreeSet;
+
 use openclaw_domain::World;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
@@ -94,11 +96,17 @@ fn is_patch(text: &str) -> bool {
 /// A linker with exactly these imports.
 pub(crate) fn build(engine: &Engine, world: World, imports: &[String]) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
+    // A component made of parts imports one interface in as many versions as its parts were built against. wasmtime
+    // serves all of them from one definition, and refuses a second.
+    let mut linked = BTreeSet::new();
     for name in imports {
         if let Some(reason) = refusal(world, name) {
             wasmtime::bail!("`{name}` is not linked: {reason}");
         }
         let import = Import::parse(name);
+        if !linked.insert(import.interface) {
+            continue;
+        }
         if import.interface == "openclaw:gateway/log" {
             log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
         } else if !wasi::link(&mut linker, import.interface)? {

@@ -57,7 +57,7 @@ fn tool_of<'a>(skill: &'a Installed, wanted: Option<&ToolName>) -> Result<&'a To
         skill: skill.name.clone(),
         tool: wanted.map(ToString::to_string).unwrap_or_default(),
         known: match skill.tools.is_empty() {
-            true => format!("none: it is a {}", skill.world),
+            true => format!("none: its world is `{}`", skill.world),
             false => skill.tools.iter().map(|tool| format!("`{}`", tool.name)).collect::<Vec<_>>().join(", "),
         },
     })
