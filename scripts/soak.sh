@@ -8,5 +8,5 @@ need_nextest || exit 1
 stage "build" cargo build --workspace --bins --tests --quiet
 export OPENCLAW_KILL_ROUNDS=${OPENCLAW_KILL_ROUNDS:-200}
 suite "kill loops, $OPENCLAW_KILL_ROUNDS rounds" \
-    cargo nextest run --profile soak --package openclaw-tests -E 'test(kill9)' --no-tests fail
+    cargo nextest run --profile soak --workspace --bins --tests -E 'package(openclaw-tests) & test(kill9)' --no-tests fail
 finish
