@@ -64,7 +64,11 @@ impl Home {
         let config = json!({
             "gateway": { "host": "127.0.0.1", "port": port, "max_connections": 256, "commandsPerMinute": 10_000_000 },
             "webhooks": { "incoming": { "secret": SECRET, "endpoints": [
-                { "path": "/deploy-alert", "message": "{{body.service}} is now {{body.status}} (commit {{body.commit}})" },
+                {
+                    "path": "/deploy-alert",
+                    "message": "{{body.service}} is now {{body.status}} (commit {{body.commit}})",
+                    "limits": { "requestsPerMinute": 10_000_000 },
+                },
             ] } },
         });
         std::fs::write(folder.path().join("openclaw.json"), config.to_string())?;
