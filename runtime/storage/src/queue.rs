@@ -10,6 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::job::Job;
+use crate::writer::GROUP;
 
 /// The queue in front of the writer.
 pub(crate) struct Queue {
@@ -22,8 +23,17 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
-    is_asleep: bool,
+    asleep_for: Option<Awaiting>,
     is_closed: bool,
+}
+
+/// What the sleeping writer wants to be woken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaiting {
+    /// The first job, whatever it is.
+    Anything,
+    /// A job somebody waits for, or so many that they fill a group.
+    Urgent,
 }
 
 /// What the writer got.
@@ -73,9 +83,17 @@ impl Queue {
         if state.is_closed {
             return Err(job);
         }
+        let is_awaited = job.is_awaited();
         state.jobs.push_back(job);
         // A writer at work looks again by itself: waking it each time would cost a system call a job.
-        let must_wake = std::mem::take(&mut state.is_asleep);
+        let must_wake = match state.asleep_for {
+            None => false,
+            Some(Awaiting::Anything) => true,
+            Some(Awaiting::Urgent) => is_awaited || state.jobs.len() >= GROUP,
+        };
+        if must_wake {
+            state.asleep_for = None;
+        }
         drop(state);
         if must_wake {
             self.wake.notify_one();
@@ -98,7 +116,7 @@ impl Queue {
             if state.is_closed {
                 return Taken::Closed;
             }
-            state.is_asleep = true;
+            state.asleep_for = Some(Awaiting::Anything);
             let is_over;
             (state, is_over) = match patience {
                 None => (self.wake.wait(state).unwrap_or_else(PoisonError::into_inner), false),
@@ -108,11 +126,31 @@ impl Queue {
                     (state, result.timed_out())
                 }
             };
-            state.is_asleep = false;
+            state.asleep_for = None;
             if is_over && state.jobs.is_empty() && !state.is_closed {
                 return Taken::Nothing;
             }
         }
+    }
+
+    /// Moves whatever is queued now to the end of `into`.
+    pub(crate) fn take_more(&self, into: &mut VecDeque<Job>) {
+        into.append(&mut self.state().jobs);
+    }
+
+    /// Gives jobs time to gather that nobody waits for: returns after `patience`, and at once when a job comes that
+    /// somebody waits for, when a group is full, or when the queue closes.
+    pub(crate) fn linger(&self, patience: Duration) {
+        let mut state = self.state();
+        if state.is_closed || state.jobs.len() >= GROUP || state.jobs.iter().any(Job::is_awaited) {
+            return;
+        }
+        state.asleep_for = Some(Awaiting::Urgent);
+        let (mut state, _) = self
+            .wake
+            .wait_timeout_while(state, patience, |state| state.asleep_for.is_some() && !state.is_closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.asleep_for = None;
     }
 
     /// Takes no more jobs; those queued are still written.
