@@ -9,7 +9,7 @@ for target in "${targets[@]}"; do
 done
 if [ "${#missing[@]}" -gt 0 ]; then
     command -v rustup >/dev/null || {
-        echo "the toolchain lacks ${missing[*]} and rustup is not installed: install rustup, or see DESIGN on Debian's rustc-web" >&2
+        echo "the toolchain lacks ${missing[*]} and rustup is not installed: install rustup, https://rustup.rs" >&2
         exit 1
     }
     rustup target add "${missing[@]}"

@@ -1,4 +1,4 @@
-//! The rows of the table, in DESIGN's order; each function measures a few that share their set-up.
+//! The rows of the table, in its order; each function measures a few that share their set-up.
 
 use std::path::{Path, PathBuf};
 

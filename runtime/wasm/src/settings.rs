@@ -7,7 +7,7 @@ use openclaw_domain::CallLimits;
 
 use crate::engine::Rung;
 
-/// Settings of the guest runtime. Every default is the one DESIGN and the documentation name.
+/// Settings of the guest runtime. Every default is the one the documentation names.
 #[derive(Clone, Debug)]
 pub struct WasmSettings {
     /// Instances alive at one time, over all tenants. Default 64; the kept memory of idle slots grows with it.

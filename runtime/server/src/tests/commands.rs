@@ -1,4 +1,4 @@
-//! WIRE §1: what each request is answered, and that it is answered once.
+//! What each request is answered, and that it is answered once (docs/protocol.md, Frames).
 
 use std::collections::HashMap;
 

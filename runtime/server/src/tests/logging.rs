@@ -1,4 +1,4 @@
-//! WIRE §7: an access line for each connection and command, and never a secret in any.
+//! An access line for each connection and command, and never a secret in any.
 
 use std::io;
 use std::sync::{Arc, Mutex};

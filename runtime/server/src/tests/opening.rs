@@ -1,4 +1,4 @@
-//! WIRE §2: `Host`, `Origin`, upgrade, credential; and the plain doors.
+//! Opening (docs/protocol.md): `Host`, `Origin`, upgrade, credential; and the plain doors.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! WIRE §1: who sees what.
+//! Who sees what (docs/protocol.md, Events).
 
 use openclaw_domain::ports::Journal;
 use openclaw_domain::{EventKind, NewEvent, TenantId, Timestamp, TraceId};

@@ -15,7 +15,7 @@ use openclaw_domain::{
 use serde::Serialize;
 use serde_json::json;
 
-/// Longest text a transform may say, in bytes; the contract in `wit/ingress.wit` says so too.
+/// Longest text a transform may say, in bytes; the contract in `wit/ingress-transform.wit` says so too.
 const LONGEST_TEXT: usize = 256 << 10;
 /// Bytes of a failure's text that are kept.
 const LONGEST_FAILURE: usize = 4 << 10;
