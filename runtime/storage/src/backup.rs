@@ -67,10 +67,11 @@ impl Storage {
 }
 
 fn write_backup(inner: &Inner, to: &Path) -> Result<BackupReport, BackupError> {
-    files::private_folder(to)?;
-    if fs::read_dir(to).map_err(IoFailure::when("read the folder", to))?.next().is_some() {
+    // Looked at before anything is changed: a folder that is in use keeps its mode.
+    if to.exists() && fs::read_dir(to).map_err(IoFailure::when("read the folder", to))?.next().is_some() {
         return Err(BackupError::NotEmpty { path: to.to_owned() });
     }
+    files::private_folder(to)?;
     let _hold = inner.components.hold();
     let database = to.join(home::DATABASE);
     let (schema_version, digests) = copy_database(&home::database(&inner.home), &database)?;

@@ -1,6 +1,7 @@
 //! Backup and restore: round trips, and every way a restore must change nothing.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use openclaw_domain::ports::{Inbox, Journal, NewToken, Packages, Tokens};
@@ -69,7 +70,10 @@ async fn a_backup_goes_into_an_empty_folder_only_and_only_with_right_components(
     let (home, folder) = (home(), home());
     let storage = filled(home.path()).await;
     fs::write(folder.path().join("mine"), "").unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     assert!(matches!(storage.backup(folder.path()).await.unwrap_err(), BackupError::NotEmpty { .. }));
+    let mode = fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o755, "a folder that is refused is left as it was");
 
     fs::write(file(home.path(), crate::files::hash(b"one")), "evil").unwrap();
     let to = folder.path().join("backup");
