@@ -260,7 +260,9 @@ impl FromStr for TraceId {
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        // Printed several times a call: as a UUID it needs no allocation, and its simple form is the same 32 digits.
+        let mut digits = [0; uuid::fmt::Simple::LENGTH];
+        f.write_str(Uuid::from_bytes(self.0).simple().encode_lower(&mut digits))
     }
 }
 
