@@ -7,7 +7,7 @@ use crate::{TenantId, Timestamp, TraceId};
 pub enum EventKind {
     /// A skill or task is done.
     TaskCompleted,
-    /// Something failed that nobody handled.
+    /// A call that reached its guest failed, said no or was cancelled; or a part of the gateway failed.
     Error,
     /// A message came in.
     MessageReceived,

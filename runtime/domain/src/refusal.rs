@@ -242,7 +242,8 @@ impl Refusal {
             }
             Self::AuthInvalid => Some("compare the token with OPENCLAW_AUTH_TOKEN of the gateway".to_owned()),
             Self::SkillNotFound(_) => Some("`openclaw skills list` names the installed skills".to_owned()),
-            Self::Busy(_) => Some("wait, or raise `gateway.max_connections`".to_owned()),
+            // Connections, instances and places to wait run out apart: the text names which, so the hint does not.
+            Self::Busy(_) => Some("try again in a moment".to_owned()),
             Self::WebhookUnknownPath => {
                 Some("compare the path with `webhooks.incoming.endpoints` in the configuration".to_owned())
             }

@@ -1,9 +1,12 @@
 //! The plain HTTP doors: the page at `/`, health, readiness and metrics, and the guard in front of them.
 //!
-//! Invariant: no door but the webhooks' answers a name that is not this gateway's, and none shows a secret.
+//! Invariants: no door but the webhooks' answers a name that is not this gateway's, and none shows a secret. What the
+//! page of a stranger asks for is refused before a credential is looked at, so no page can make its reader's address one
+//! that guesses.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::{ConnectInfo, Request, State as Shared};
 use axum::middleware::{self, Next};
@@ -13,7 +16,7 @@ use axum::{Extension, Router};
 use http::{HeaderMap, Method, StatusCode, header};
 use openclaw_domain::{Refusal, TenantId};
 
-use crate::auth::{ClientAddress, authenticate, check_host, check_origin, client_address, is_trusted};
+use crate::auth::{ClientAddress, authenticate, check_host, check_origin, check_site, client_address, is_trusted};
 use crate::reply::http_refusal;
 use crate::state::State;
 use crate::ws;
@@ -27,7 +30,7 @@ pub(crate) fn routes(state: &Arc<State>) -> Router {
     Router::new()
         .route("/", any(root))
         .route("/ws", any(socket_only))
-        .route("/healthz", get(|| async { ([(header::CONTENT_TYPE, "application/json")], r#"{"ok":true}"#) }))
+        .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .fallback(|| async {
@@ -35,6 +38,16 @@ pub(crate) fn routes(state: &Arc<State>) -> Router {
                 Refusal::invalid("path", "is none of `/`, `/ws`, `/webhook/…`, `/healthz`, `/readyz`, `/metrics`");
             (StatusCode::NOT_FOUND, http_refusal(&refusal, None).into_body()).into_response()
         })
+        .layer(middleware::from_fn_with_state(Arc::clone(state), guard))
+        .with_state(Arc::clone(state))
+}
+
+/// What is left while the gateway drains: health, readiness (503), and for everything else the refusal to begin it.
+pub(crate) fn draining_routes(state: &Arc<State>) -> Router {
+    Router::new()
+        .route("/healthz", get(healthy))
+        .route("/readyz", get(ready))
+        .fallback(|| async { http_refusal(&Refusal::Busy("it is restarting".to_owned()), None) })
         .layer(middleware::from_fn_with_state(Arc::clone(state), guard))
         .with_state(Arc::clone(state))
 }
@@ -48,7 +61,7 @@ pub(crate) async fn locate(Shared(state): Shared<Arc<State>>, mut request: Reque
     next.run(request).await
 }
 
-/// `Host`, then for upgrades `Origin`.
+/// `Host`, then `Origin`, or what else a browser says of the page that asks.
 async fn guard(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
     if let Err(refusal) = check_names(&state, &request) {
         state.measures.foreign_requests.increment(1);
@@ -70,10 +83,10 @@ fn check_names(state: &State, request: &Request) -> Result<(), Refusal> {
     if !(is_upgrade && from_proxy && headers.contains_key("x-forwarded-for")) {
         check_host(authority, headers, &settings.allowed_hosts)?;
     }
-    if is_upgrade {
-        check_origin(authority, headers, from_proxy, &settings.allowed_origins)?;
+    if headers.contains_key(header::ORIGIN) {
+        return check_origin(authority, headers, from_proxy, &settings.allowed_origins);
     }
-    Ok(())
+    check_site(headers)
 }
 
 async fn root(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
@@ -92,7 +105,7 @@ async fn root(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
         .replace("{{state}}", if state.is_draining() { "stopping" } else { "running" })
         .replace("{{started_at}}", &state.started_at.to_string())
         .replace("{{auth}}", auth)
-        .replace("{{port}}", &settings.listen.port().to_string());
+        .replace("{{port}}", &state.port.load(Ordering::Relaxed).to_string());
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
@@ -112,6 +125,10 @@ async fn socket_only(Shared(state): Shared<Arc<State>>, request: Request) -> Res
     (StatusCode::UPGRADE_REQUIRED, headers, body.into_body()).into_response()
 }
 
+async fn healthy() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], r#"{"ok":true}"#).into_response()
+}
+
 async fn ready(Shared(state): Shared<Arc<State>>) -> Response {
     let json = [(header::CONTENT_TYPE, "application/json")];
     if state.is_draining() {
@@ -120,14 +137,14 @@ async fn ready(Shared(state): Shared<Arc<State>>) -> Response {
     (json, r#"{"ready":true}"#).into_response()
 }
 
-/// Metrics speak of all tenants, so they are the default tenant's, who runs the gateway.
+/// Metrics speak of all tenants, so they are the default tenant's, who runs the gateway. The token comes in a header
+/// only: a URL is what any page can make a browser ask for, and what stays in logs.
 async fn metrics(
     Shared(state): Shared<Arc<State>>,
     Extension(address): Extension<ClientAddress>,
-    uri: http::Uri,
     headers: HeaderMap,
 ) -> Response {
-    let access = match authenticate(&state, address, uri.query(), &headers) {
+    let access = match authenticate(&state, address, None, &headers) {
         Ok(access) => access,
         Err(refusal) => return http_refusal(&refusal, None),
     };

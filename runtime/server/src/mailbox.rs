@@ -40,7 +40,7 @@ pub(crate) enum Signal {
     TokensChanged = 1,
     /// The gateway stops: finish what runs, then close.
     Drain = 2,
-    /// The gateway stops now.
+    /// The gateway stops now: answer what still runs as cancelled, then close.
     Stop = 4,
 }
 

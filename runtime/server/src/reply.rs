@@ -65,6 +65,7 @@ fn millis_up(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use openclaw_domain::Code;
 
     #[test]
     fn an_internal_failure_says_nothing_of_its_cause() {
@@ -74,6 +75,62 @@ mod tests {
             text,
             r#"{"code":"INTERNAL","message":"the gateway could not finish the request","request":"status"}"#
         );
+    }
+
+    /// The table of the documentation. A code's status is part of its promise.
+    const STATUSES: [(&str, u16); 23] = [
+        ("AUTH_REQUIRED", 401),
+        ("AUTH_INVALID", 401),
+        ("RATE_LIMITED", 429),
+        ("SKILL_NOT_FOUND", 404),
+        ("GATEWAY_BUSY", 503),
+        ("WEBHOOK_INVALID", 401),
+        ("INVALID_REQUEST", 400),
+        ("INVALID_ARGUMENTS", 400),
+        ("FORBIDDEN", 403),
+        ("CAPABILITY_DENIED", 403),
+        ("APPROVAL_REQUIRED", 403),
+        ("SKILL_FAILED", 422),
+        ("SKILL_TRAPPED", 502),
+        ("SKILL_TIMEOUT", 504),
+        ("SKILL_MEMORY", 502),
+        ("SKILL_OUTPUT", 502),
+        ("TRANSFORM_FAILED", 422),
+        ("PAYLOAD_TOO_LARGE", 413),
+        ("UNSUPPORTED_TYPE", 415),
+        ("QUEUE_FULL", 503),
+        ("CANCELLED", 499),
+        ("NOT_CONFIGURED", 501),
+        ("INTERNAL", 500),
+    ];
+
+    #[test]
+    fn every_code_has_the_http_status_that_was_promised() {
+        assert_eq!(Code::ALL.map(|code| (code.as_str(), code.http_status())), STATUSES);
+        let (guest, skill, tool) = ("s".to_owned(), "s".parse().unwrap(), "t".parse().unwrap());
+        let second = Duration::from_secs(1);
+        for (refusal, status) in [
+            (Refusal::WebhookUnauthorized, 401),
+            (Refusal::WebhookUnknownPath, 404),
+            (Refusal::Busy(String::new()), 503),
+            (Refusal::QueueFull("inbox"), 503),
+            (Refusal::Foreign { header: "Host", value: String::new(), key: "k" }, 403),
+            (Refusal::Trapped { guest: guest.clone(), reason: String::new() }, 502),
+            (Refusal::OverLimit { guest: guest.clone(), what: "handles", limit: 1 }, 502),
+            (Refusal::OutOfMemory { guest: guest.clone(), limit_bytes: 1 }, 502),
+            (Refusal::BadOutput { guest: guest.clone(), reason: String::new() }, 502),
+            (Refusal::TimedOut { guest, limit: second }, 504),
+            (Refusal::InvalidArguments { skill, tool, path: String::new(), reason: String::new() }, 400),
+            (Refusal::Cancelled, 499),
+        ] {
+            assert_eq!(http_refusal(&refusal, None).status().as_u16(), status, "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_busy_gateway_blames_no_limit_that_was_not_reached() {
+        let refusal = Refusal::Busy("all instances are in use".to_owned());
+        assert_eq!(error_payload(&refusal, None, None).hint.as_deref(), Some("try again in a moment"));
     }
 
     #[test]

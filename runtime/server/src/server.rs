@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -20,6 +21,7 @@ use openclaw_domain::ports::{Guests, Inbox, Journal, Tokens};
 use openclaw_domain::{Clock, Refusal, Timestamp};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -31,7 +33,7 @@ use crate::mailbox::Signal;
 use crate::measures::Measures;
 use crate::settings::ServerSettings;
 use crate::state::{Places, State};
-use crate::webhooks::{self, IngressParts};
+use crate::webhooks::{IngressParts, Webhooks};
 
 /// How long requests that were under way may take after the stop.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
@@ -96,6 +98,7 @@ impl Server {
             render_metrics: parts.render_metrics,
             version: parts.version,
             started_at: parts.started_at,
+            port: AtomicU16::new(0),
             sessions: Places::default(),
             lobby: Places::default(),
             draining: CancellationToken::new(),
@@ -127,22 +130,25 @@ impl Server {
             .await
             .map_err(|error| Refusal::internal(format!("cannot listen on {listen}: {error}")))?;
         let address = listener.local_addr().map_err(Refusal::internal)?;
+        self.state.port.store(address.port(), Ordering::Relaxed);
         Ok(BoundServer { server: self.clone(), listener, address })
     }
 
-    fn router(&self) -> Router {
+    fn webhooks(&self) -> Webhooks {
         let state = &self.state;
-        let ingress = IngressParts {
+        Webhooks::new(IngressParts {
             guests: Arc::clone(&state.guests),
             inbox: Arc::clone(&self.inbox),
             journal: Arc::clone(&state.journal),
             clock: Arc::clone(&state.clock),
             settings: Arc::clone(&state.settings),
             tasks: state.tasks.clone(),
-        };
-        webhooks::routes::<()>(ingress)
-            .merge(doors::routes(state))
-            .layer(middleware::from_fn_with_state(Arc::clone(state), doors::locate))
+        })
+    }
+
+    /// Puts what every door needs in front of these routes.
+    fn located(&self, routes: Router) -> Router {
+        routes.layer(middleware::from_fn_with_state(Arc::clone(&self.state), doors::locate))
     }
 }
 
@@ -159,14 +165,22 @@ impl BoundServer {
         self.address
     }
 
-    /// Serves until `shutdown` is cancelled, then drains: no new connections, `/readyz` 503, requests under way
-    /// finish within 10 s, sessions are closed with 1012 (service restart).
+    /// Runs the skill calls an earlier process owed and serves until `shutdown` is cancelled. Then it drains: requests
+    /// under way finish within 10 s or are answered `CANCELLED`, sessions are closed with 1012 (service restart), and
+    /// whoever connects meanwhile gets health and readiness (503) and nothing else.
     ///
     /// # Errors
     /// None today; accept failures are logged and outlived.
     pub async fn run(self, shutdown: CancellationToken) -> io::Result<()> {
         let Self { server, listener, address } = self;
-        let router = server.router();
+        let webhooks = server.webhooks();
+        match webhooks.resume().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "running the skill calls that webhooks are owed"),
+            Err(error) => tracing::error!(%error, "the skill calls that webhooks are owed wait for the next start"),
+        }
+        let router = server.located(webhooks.routes::<()>().merge(doors::routes(&server.state)));
+        let draining_router = server.located(doors::draining_routes(&server.state));
         let state = server.state;
         let places = Arc::new(Semaphore::new(TCP_CONNECTIONS));
         tracing::info!(%address, "listening");
@@ -179,18 +193,41 @@ impl BoundServer {
             });
         }
         state.draining.cancel();
-        drop(listener);
         state.bus.signal_all(Signal::Drain);
         state.tasks.close();
-        if tokio::time::timeout(DRAIN_TIME, state.tasks.wait()).await.is_err() {
-            tracing::warn!(left = state.tasks.len(), "requests outlived the time for draining and are cut");
-            state.stop_now.cancel();
-            state.bus.signal_all(Signal::Stop);
-            // A task that ignores even this is dropped with the runtime.
-            drop(tokio::time::timeout(CUT_TIME, state.tasks.wait()).await);
+        // Until the last request is through, whoever asks for readiness must hear that there is none.
+        tokio::select! {
+            () = drain(&state) => {}
+            () = tell_of_the_drain(&listener, &places, &draining_router, &state) => {}
         }
         tracing::info!(%address, "stopped");
         Ok(())
+    }
+}
+
+/// Waits for what is under way, and cuts what takes too long.
+async fn drain(state: &State) {
+    if tokio::time::timeout(DRAIN_TIME, state.tasks.wait()).await.is_ok() {
+        return;
+    }
+    tracing::warn!(left = state.tasks.len(), "requests outlived the time for draining and are cut");
+    state.stop_now.cancel();
+    state.bus.signal_all(Signal::Stop);
+    // A task that ignores even this is dropped with the runtime.
+    drop(tokio::time::timeout(CUT_TIME, state.tasks.wait()).await);
+}
+
+/// Serves who connects while the gateway drains; never returns. Nobody waits for these connections: they do no work.
+async fn tell_of_the_drain(listener: &TcpListener, places: &Arc<Semaphore>, router: &Router, state: &State) {
+    let mut told = JoinSet::new();
+    loop {
+        let Some((stream, peer, place)) = accept(listener, places).await else { continue };
+        let connection = serve(stream, peer, router.clone(), CancellationToken::new(), state.stop_now.clone());
+        told.spawn(async move {
+            connection.await;
+            drop(place);
+        });
+        while told.try_join_next().is_some() {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! What all connections share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use metrics::Gauge;
@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) version: Arc<str>,
     /// When the gateway started.
     pub(crate) started_at: Timestamp,
+    /// The port it listens on; 0 before it is bound.
+    pub(crate) port: AtomicU16,
     /// Authenticated sessions; at most `max_connections`.
     pub(crate) sessions: Places,
     /// Sockets that are no sessions; bounded apart, so that they never use up `max_connections`.

@@ -1,27 +1,33 @@
 //! The inbox: accepted webhook requests, each written once with its verdict and its events.
 //!
 //! Invariant: of requests with the same tenant, path and key one is written, whatever their interleaving: the unique
-//! index decides inside the writer's transaction, and every other gets the first one's answer.
+//! index decides inside the writer's transaction, and every other gets the first one's answer. A request whose outcome
+//! is `invoke` owes a call from the transaction that accepts it until the one that settles it.
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use openclaw_domain::ports::{Accepted, Inbox, InboxEntry, InboxRecord};
-use openclaw_domain::{Event, Refusal, TenantId};
+use openclaw_domain::ports::{Accepted, INVOKE, Inbox, InboxEntry, InboxRecord, OwedCall};
+use openclaw_domain::{Event, Refusal, TenantId, Timestamp, WebhookId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::oneshot;
 
 use crate::job::{Job, Numbers};
 use crate::journal::insert_event;
+use crate::rows::parsed;
 use crate::{Storage, StorageError};
 
 const INSERT: &str = "INSERT INTO inbox (
     id, tenant, path, key, method, query, headers, body, received_at, trace,
-    outcome, detail, transform, duration_us, status, response_type, response_body
-) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+    outcome, detail, transform, duration_us, status, response_type, response_body, owed
+) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
 ON CONFLICT (tenant, path, key) WHERE key IS NOT NULL DO NOTHING";
 
 const FIND: &str =
     "SELECT id, status, response_type, response_body FROM inbox WHERE tenant = ?1 AND path = ?2 AND key = ?3";
+
+const OWED: &str = "SELECT id, tenant, path, trace, detail FROM inbox WHERE owed = 1 ORDER BY number";
+
+const SETTLE: &str = "UPDATE inbox SET owed = 0, settled_at = ?2 WHERE id = ?1 AND tenant = ?3 AND owed = 1";
 
 /// A request on its way to the disk.
 pub(crate) struct Acceptance {
@@ -64,6 +70,7 @@ impl Acceptance {
             verdict.status,
             response_type,
             response_body,
+            verdict.outcome == INVOKE,
         ])?;
         // Only a key can stand in the way, so a request without one was written.
         self.duplicate_of = match key {
@@ -92,6 +99,16 @@ impl Acceptance {
     }
 }
 
+fn owed(row: &Row<'_>) -> rusqlite::Result<OwedCall> {
+    Ok(OwedCall {
+        id: parsed(row, 0)?,
+        tenant: parsed(row, 1)?,
+        path: row.get(2)?,
+        trace: parsed(row, 3)?,
+        detail: row.get(4)?,
+    })
+}
+
 fn record(row: &Row<'_>) -> rusqlite::Result<InboxRecord> {
     let media_type: Option<String> = row.get(2)?;
     let body: Option<Vec<u8>> = row.get(3)?;
@@ -115,6 +132,18 @@ impl Inbox for Storage {
         let (tx, rx) = oneshot::channel();
         let acceptance = Acceptance { entry, events, duplicate_of: None, answer: tx };
         self.push_awaited("inbox", Job::Accept(Box::new(acceptance)), rx).await
+    }
+
+    async fn owed(&self) -> Result<Vec<OwedCall>, Refusal> {
+        self.inner.readers.read(|conn| conn.prepare_cached(OWED)?.query_map([], owed)?.collect()).await
+    }
+
+    async fn settle(&self, tenant: &TenantId, id: WebhookId, at: Timestamp) -> Result<(), Refusal> {
+        let (tenant, id) = (tenant.clone(), id.to_string());
+        self.write(move |conn| {
+            conn.prepare_cached(SETTLE)?.execute(params![id, at.as_millis(), tenant.as_str()]).map(drop)
+        })
+        .await
     }
 }
 

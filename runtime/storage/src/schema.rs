@@ -15,14 +15,16 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 1] =
-    [Migration { name: "first_tables", sql: include_str!("../migrations/0001_first_tables.sql") }];
+const MIGRATIONS: [Migration; 2] = [
+    Migration { name: "first_tables", sql: include_str!("../migrations/0001_first_tables.sql") },
+    Migration { name: "owed_skill_calls", sql: include_str!("../migrations/0002_owed_skill_calls.sql") },
+];
 
 /// The newest schema version this build knows.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Stands in the header of every openclaw database: `OCLW`.
-const APPLICATION_ID: i64 = 0x4f43_4c57;
+pub(crate) const APPLICATION_ID: i64 = 0x4f43_4c57;
 
 /// The longest text or blob the database takes, in bytes: what is larger belongs into a file.
 pub(crate) const MAX_VALUE: i32 = 64 << 20;

@@ -5,6 +5,9 @@ use bytes::Bytes;
 
 use crate::{Event, NewEvent, Refusal, TenantId, Timestamp, TraceId, WebhookId};
 
+/// The outcome of a request whose transform asked for a skill call; such a request owes the call until it is settled.
+pub const INVOKE: &str = "invoke";
+
 /// Everything about one webhook request that must be durable before it is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboxEntry {
@@ -71,6 +74,21 @@ pub struct InboxRecord {
     pub response: Option<(String, Bytes)>,
 }
 
+/// A skill call that an accepted request still owes: the process that accepted it ended before the call had run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwedCall {
+    /// The request's id; the same at each try.
+    pub id: WebhookId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The endpoint's path.
+    pub path: String,
+    /// The trace the request began.
+    pub trace: TraceId,
+    /// The verdict's detail as it was accepted: which skill, with which arguments.
+    pub detail: String,
+}
+
 /// Whatever remembers accepted webhook requests.
 #[async_trait]
 pub trait Inbox: Send + Sync {
@@ -81,5 +99,12 @@ pub trait Inbox: Send + Sync {
     ///
     /// The recorded events are also handed to the journal's listener, in order of `seq`.
     /// Cancel safety: once polled, the write happens whether or not the answer is awaited.
+    /// An entry whose outcome is [`INVOKE`] owes its skill call from this transaction on.
     async fn accept(&self, entry: InboxEntry) -> Result<Accepted, Refusal>;
+
+    /// The skill calls that are owed, of all tenants, in the order their requests were accepted.
+    async fn owed(&self) -> Result<Vec<OwedCall>, Refusal>;
+
+    /// Notes durably that an owed call has run, whatever came of it. One that owes nothing is left as it is.
+    async fn settle(&self, tenant: &TenantId, id: WebhookId, at: Timestamp) -> Result<(), Refusal>;
 }

@@ -8,7 +8,7 @@ mod packages;
 mod tokens;
 
 pub use guests::Guests;
-pub use inbox::{Accepted, Inbox, InboxEntry, InboxRecord, Verdict};
+pub use inbox::{Accepted, INVOKE, Inbox, InboxEntry, InboxRecord, OwedCall, Verdict};
 pub use journal::{AuditEntry, Journal, TraceEntry};
 pub use packages::Packages;
 pub use tokens::{NamedToken, NewToken, Tokens};

@@ -14,8 +14,8 @@ use http::header::AUTHORIZATION;
 use openclaw_domain::Refusal;
 
 pub(crate) use account::Account;
-pub(crate) use origin::{check_host, check_origin};
-pub(crate) use throttle::Throttle;
+pub(crate) use origin::{check_host, check_origin, check_site};
+pub(crate) use throttle::{Throttle, is_guessable};
 pub(crate) use tokens::{Access, TokenBook};
 pub(crate) use trusted_proxy::{ClientAddress, client_address, is_trusted};
 
@@ -28,7 +28,7 @@ use crate::state::State;
 ///
 /// # Errors
 /// [`Refusal::AuthRequired`] without a token, [`Refusal::AuthInvalid`] with a wrong one, [`Refusal::RateLimited`]
-/// while the address showed too many wrong ones.
+/// while the address showed too many wrong ones and this one is wrong or could be a guess.
 pub(crate) fn authenticate(
     state: &State,
     address: ClientAddress,
@@ -39,7 +39,7 @@ pub(crate) fn authenticate(
     let Some(token) = shown_token(query, headers) else {
         return if required { Err(Refusal::AuthRequired) } else { Ok(state.tokens.anonymous()) };
     };
-    if required {
+    if required && is_guessable(token.as_bytes()) {
         state.throttle.check(address)?;
     }
     match state.tokens.find(&token, state.clock.now()) {

@@ -51,6 +51,25 @@ pub(crate) fn check_origin(
     Err(Refusal::Foreign { header: "Origin", value: shorten(origin), key: "gateway.allowedOrigins" })
 }
 
+/// Checks on whose behalf a browser asks where it sends no `Origin`: an image, a link, a form without CORS. Other
+/// clients say nothing of the kind.
+///
+/// # Errors
+/// [`Refusal::Foreign`] for what a page of another origin loads. A person who follows a link to here may come in.
+pub(crate) fn check_site(headers: &HeaderMap) -> Result<(), Refusal> {
+    let says = |name: &str, value: &str| {
+        headers.get_all(name).iter().any(|said| said.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+    };
+    let foreign = ["cross-site", "same-site"].into_iter().find(|site| says("sec-fetch-site", site));
+    match foreign.filter(|_| !says("sec-fetch-mode", "navigate")) {
+        None => Ok(()),
+        Some(site) => {
+            let value = site.to_owned();
+            Err(Refusal::Foreign { header: "Sec-Fetch-Site", value, key: "gateway.allowedOrigins" })
+        }
+    }
+}
+
 /// The authority of the request target if it has one (RFC 9112 §3.2.2), else the one `Host`.
 fn host_text<'a>(authority: Option<&'a str>, headers: &'a HeaderMap) -> Result<&'a str, Refusal> {
     let mut hosts = headers.get_all(HOST).iter();
@@ -142,6 +161,17 @@ mod tests {
         let proxied = [("host", "10.0.0.1"), ("x-forwarded-host", "gw.example"), ("origin", "https://gw.example")];
         assert!(check(&proxied, true));
         assert!(!check(&proxied, false));
+    }
+
+    #[test]
+    fn what_a_foreign_page_loads_is_refused_and_a_link_to_here_is_not() {
+        for site in ["cross-site", "same-site", "Cross-Site"] {
+            assert!(check_site(&headers(&[("sec-fetch-site", site), ("sec-fetch-mode", "no-cors")])).is_err(), "{site}");
+            assert!(check_site(&headers(&[("sec-fetch-site", site), ("sec-fetch-mode", "navigate")])).is_ok(), "{site}");
+        }
+        for own in [&[][..], &[("sec-fetch-site", "none")], &[("sec-fetch-site", "same-origin")]] {
+            assert!(check_site(&headers(own)).is_ok(), "{own:?}");
+        }
     }
 
     #[test]

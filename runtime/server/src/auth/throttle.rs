@@ -1,11 +1,18 @@
 //! Slows down whoever shows wrong credentials, by address, also on loopback.
 //!
-//! Invariant: while an address is blocked no credential from it is even looked at, so guessing through the block
-//! learns nothing; both tables are bounded.
+//! An address is shared: by a NAT, a proxy nobody declared, all programs of a machine. So whoever shares it must not be
+//! able to lock the owner out by being wrong on purpose, and two things see to that. A page in the owner's browser does
+//! not get here: its requests are refused for where they come from, before their credential counts. And a credential
+//! that is too long to guess ([`is_guessable`]) is looked up even while its address is blocked: right, it passes and
+//! ends no block; wrong, it is answered like every other. Nobody finds 24 random bytes by trying, at any rate.
+//!
+//! Invariants: while an address is blocked no guessable credential from it is even looked at, so guessing through the
+//! block learns nothing; both tables are bounded.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,10 +29,23 @@ const ONE_FAILURE_PER: Duration = Duration::from_secs(6);
 /// Addresses the tables hold before settled ones are dropped.
 const KNOWN_ADDRESSES: usize = 8192;
 
+/// From this length on, in bytes, a credential cannot be guessed: what the Standard Webhooks specification asks for,
+/// and below which the configuration warns. Tokens the gateway makes have 67.
+const UNGUESSABLE_BYTES: usize = 24;
+/// Blocked addresses that are few enough to look through on each request.
+const SWEPT_ADDRESSES: usize = 64;
+
+/// Whether a credential is so short that its guesses must be few: then ask [`Throttle::check`] before looking it up.
+pub(crate) const fn is_guessable(credential: &[u8]) -> bool {
+    credential.len() < UNGUESSABLE_BYTES
+}
+
 /// Counts failures and blocks addresses.
 pub(crate) struct Throttle {
     failures: DefaultKeyedRateLimiter<IpAddr>,
     blocked: Mutex<HashMap<IpAddr, Instant>>,
+    /// How many `blocked` holds, so that nobody waits for its lock while it holds none: each webhook asks.
+    blocked_count: AtomicUsize,
     clock: DefaultClock,
 }
 
@@ -36,26 +56,37 @@ impl Default for Throttle {
         Self {
             failures: RateLimiter::keyed(quota.allow_burst(burst)),
             blocked: Mutex::new(HashMap::new()),
+            blocked_count: AtomicUsize::new(0),
             clock: DefaultClock::default(),
         }
     }
 }
 
 impl Throttle {
-    /// Whether a credential from this address may be looked at.
+    /// Whether a guessable credential from this address may be looked at.
     ///
     /// # Errors
     /// [`Refusal::RateLimited`] while the address is blocked.
     pub(crate) fn check(&self, address: ClientAddress) -> Result<(), Refusal> {
-        let key = address.throttle_key();
-        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(until) = blocked.get(&key) else { return Ok(()) };
-        let left = until.saturating_duration_since(self.clock.now());
-        if left.is_zero() {
-            blocked.remove(&key);
+        if self.blocked_count.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
-        Err(limited(left))
+        let key = address.throttle_key();
+        let now = self.clock.now();
+        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left) =
+            blocked.get(&key).map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero())
+        {
+            return Err(limited(left));
+        }
+        // Whoever comes past an ended block sweeps: one guesser must not cost everybody the short way for ever.
+        if blocked.len() <= SWEPT_ADDRESSES {
+            blocked.retain(|_, until| *until > now);
+        } else {
+            blocked.remove(&key);
+        }
+        self.blocked_count.store(blocked.len(), Ordering::Release);
+        Ok(())
     }
 
     /// Notes a wrong credential and says what to answer: that it is wrong, or that there were too many.
@@ -74,6 +105,7 @@ impl Throttle {
         if blocked.len() <= KNOWN_ADDRESSES {
             blocked.insert(key, now + left);
         }
+        self.blocked_count.store(blocked.len(), Ordering::Release);
         limited(left)
     }
 }
@@ -86,6 +118,25 @@ fn limited(retry_after: Duration) -> Refusal {
 mod tests {
     use super::*;
     use openclaw_domain::Code;
+
+    #[test]
+    fn while_no_address_is_blocked_nobody_waits_for_the_table() {
+        let throttle = Throttle::default();
+        let sender = ClientAddress("127.0.0.1".parse().unwrap());
+        let taken = throttle.blocked.lock().unwrap();
+        assert!(throttle.check(sender).is_ok(), "it would wait here for ever");
+        drop(taken);
+    }
+
+    #[test]
+    fn a_block_that_is_over_leaves_nothing_in_the_table() {
+        let throttle = Throttle::default();
+        let (old, other) = (IpAddr::from([127, 0, 0, 1]), ClientAddress("127.0.0.2".parse().unwrap()));
+        throttle.blocked.lock().unwrap().insert(old, throttle.clock.now());
+        throttle.blocked_count.store(1, Ordering::Release);
+        assert!(throttle.check(other).is_ok());
+        assert_eq!(throttle.blocked_count.load(Ordering::Acquire), 0);
+    }
 
     #[test]
     fn an_address_is_blocked_after_its_free_failures_and_others_are_not() {

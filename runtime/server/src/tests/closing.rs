@@ -46,7 +46,57 @@ async fn a_client_that_vanishes_takes_its_guests_along() {
     client.send(r#"{"type":"skill_invoke","id":"a","payload":{"skill":"wait"}}"#).await;
     client.next_of("tool_call").await;
     drop(client);
+    gateway.guests.ended.acquire().await.unwrap().forget();
+    assert_eq!(*gateway.guests.log.lock().unwrap(), ["dropped"]);
+    let event = gateway.next_event().await;
+    assert!(event.fact.kind == EventKind::Error && event.fact.data.contains("CANCELLED"), "{event:?}");
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_drain_cuts_is_answered_under_its_id_before_the_close() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client(TOKEN).await;
+    for id in ["a", "b"] {
+        client.send(&format!(r#"{{"type":"skill_invoke","id":"{id}","payload":{{"skill":"wait"}}}}"#)).await;
+        client.next_of("tool_call").await;
+    }
+    // The time for draining passes as soon as nothing else can happen.
+    tokio::time::pause();
+    gateway.shutdown.cancel();
+    let frames = client.rest().await;
+    for id in ["a", "b"] {
+        let answers: Vec<_> = frames.iter().filter(|frame| frame["id"] == id).collect();
+        assert_eq!(answers.len(), 1, "{frames:?}");
+        assert_eq!((&answers[0]["type"], &answers[0]["payload"]["code"]), (&json!("error"), &json!("CANCELLED")));
+    }
+    assert_eq!(frames.last().unwrap(), 1012);
+    drop(client);
+    gateway.running.await.unwrap();
+    assert_eq!(*gateway.guests.log.lock().unwrap(), ["dropped", "dropped"]);
+}
+
+#[tokio::test]
+async fn while_the_gateway_drains_it_tells_that_it_is_alive_and_not_ready_and_begins_nothing() {
+    let gateway = Gateway::start().await;
+    let mut busy = gateway.client(TOKEN).await;
+    let mut idle = gateway.client(TOKEN).await;
+    busy.send(r#"{"type":"skill_invoke","id":"b","payload":{"skill":"wait"}}"#).await;
+    busy.next_of("tool_call").await;
+    gateway.shutdown.cancel();
+    assert_eq!(idle.rest().await.last().unwrap(), 1012, "the drain has begun");
+    let get = async |path: &str| gateway.http(&format!("GET {path} HTTP/1.1\r\nHost: localhost")).await;
+    let (status, answer) = get("/readyz").await;
+    assert!(status == 503 && answer.contains(r#"{"ready":false,"reason":"stopping"}"#), "{answer}");
+    assert_eq!(get("/healthz").await.0, 200);
+    let webhook = gateway.http("POST /webhook/deploy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0").await;
+    assert!(webhook.0 == 503 && webhook.1.contains("GATEWAY_BUSY"), "{}", webhook.1);
+    assert_eq!(gateway.connect("/?token=secret", &[]).await.err().unwrap().status(), 503);
+    gateway.guests.gate.add_permits(1);
+    assert_eq!(busy.next_of("response").await["id"], "b");
+    drop((busy, idle));
+    gateway.running.await.unwrap();
+    assert!(tokio::net::TcpStream::connect(gateway.address).await.is_err(), "the address is given back");
 }
 
 #[tokio::test]

@@ -20,6 +20,11 @@ async fn status_is_answered_as_status_with_what_a_dashboard_shows() {
     assert_eq!((&payload["tenant"], &payload["role"]), (&json!("default"), &json!("operator")));
     assert_eq!(payload["skills"][0]["name"], "echo");
     assert_eq!((&payload["sessions"], &payload["last_seq"]), (&json!(1), &json!(0)));
+    let told = &payload["protocol"];
+    assert_eq!(told["commands"], json!(["status", "skill_invoke", "subscribe", "cancel"]));
+    let recorded = ["agent.task.completed", "agent.error", "channel.message.received", "security.alert"];
+    let events: Vec<_> = recorded.into_iter().chain(["tool_call", "tool_result", "gap"]).collect();
+    assert_eq!(told["events"], json!(events), "no channel is served, so none can be disconnected");
 }
 
 #[tokio::test]
@@ -90,7 +95,7 @@ async fn a_request_without_an_id_is_answered_under_one_the_gateway_made() {
 }
 
 #[tokio::test]
-async fn a_skill_that_says_no_has_a_result_and_a_trap_leaves_an_event() {
+async fn a_call_that_fails_or_is_refused_by_its_guest_has_a_result_and_leaves_an_event() {
     let gateway = Gateway::start().await;
     let mut client = gateway.client(TOKEN).await;
     client.send(r#"{"type":"skill_invoke","id":"a","payload":{"skill":"fail"}}"#).await;
@@ -98,7 +103,13 @@ async fn a_skill_that_says_no_has_a_result_and_a_trap_leaves_an_event() {
     let result = client.next().await;
     assert_eq!(result["payload"]["exit_code"], 1);
     assert_eq!(result["payload"]["output"], "`fail/run` failed: I will not");
-    assert_eq!(client.next().await["payload"]["retryable"], false);
+    let reply = client.next().await;
+    assert_eq!(reply["payload"]["retryable"], false);
+    let event = client.next_of("agent.error").await;
+    assert_eq!(event["payload"]["message"], "`fail/run` failed: I will not");
+    let context = json!({ "code": "SKILL_FAILED", "task_name": "fail", "request_id": "a" });
+    assert_eq!(event["payload"]["context"], context);
+    assert_eq!(event["payload"]["trace_id"], reply["payload"]["trace_id"]);
     client.ask("b", "skill_invoke", json!({ "skill": "trap" })).await;
     let event = client.next_of("agent.error").await;
     assert_eq!(event["payload"]["message"], "`trap` trapped: unreachable");
@@ -112,6 +123,8 @@ async fn a_skill_that_does_not_exist_is_never_shown_as_called() {
     let mut client = gateway.client(TOKEN).await;
     client.send(r#"{"type":"skill_invoke","id":"a","payload":{"skill":"nobody"}}"#).await;
     assert_eq!(client.next().await["type"], "error");
+    client.ask("b", "skill_invoke", json!({ "skill": 7 })).await;
+    assert_eq!(gateway.journal.events.lock().unwrap().len(), 0, "and leaves no event");
 }
 
 #[tokio::test]
@@ -143,6 +156,9 @@ async fn cancel_stops_the_guest_and_both_requests_are_answered() {
     assert_eq!(client.next_of("tool_result").await["payload"]["exit_code"], 1);
     let error = client.next().await;
     assert_eq!((&error["id"], &error["payload"]["code"]), (&json!("slow"), &json!("CANCELLED")));
+    let event = client.next_of("agent.error").await;
+    assert_eq!(event["payload"]["context"]["code"], "CANCELLED");
+    assert_eq!(event["payload"]["trace_id"], error["payload"]["trace_id"]);
     assert_eq!(*gateway.guests.log.lock().unwrap(), ["dropped"]);
     let ack = client.ask("again", "cancel", json!({ "request_id": "slow" })).await;
     assert_eq!(ack["payload"]["cancelled"], false);

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use openclaw_domain::ports::{Accepted, Inbox, InboxEntry, InboxRecord};
+use openclaw_domain::ports::{Accepted, Inbox, InboxEntry, InboxRecord, OwedCall};
 use openclaw_domain::ports::{AuditEntry, Guests, Journal, NamedToken, NewToken, Tokens, TraceEntry};
 use openclaw_domain::{
     Content, Credential, Digest, Event, Failure, FailureCode, IngressCall, IngressReply, Installed, InvocationId,
-    NewEvent, Refusal, Role, Secret, TenantId, Timestamp, ToolCall, ToolOutput, ToolReply, ToolResult, World,
+    NewEvent, Refusal, Role, Secret, TenantId, Timestamp, ToolCall, ToolOutput, ToolReply, ToolResult, WebhookId,
+    World,
 };
 use sha2::Digest as _;
 use std::time::Duration;
@@ -66,13 +67,15 @@ pub(crate) struct FakeGuests {
     pub(crate) gate: Semaphore,
     /// One permit for each `wait` that began.
     pub(crate) begun: Semaphore,
+    /// One permit for each `wait` that ended, one way or the other.
+    pub(crate) ended: Semaphore,
     /// Calls that ran to their end or were dropped, by what happened.
     pub(crate) log: Mutex<Vec<String>>,
 }
 
 impl Default for FakeGuests {
     fn default() -> Self {
-        Self { gate: Semaphore::new(0), begun: Semaphore::new(0), log: Mutex::default() }
+        Self { gate: Semaphore::new(0), begun: Semaphore::new(0), ended: Semaphore::new(0), log: Mutex::default() }
     }
 }
 
@@ -81,6 +84,7 @@ struct Noted<'a>(&'a FakeGuests, &'static str);
 impl Drop for Noted<'_> {
     fn drop(&mut self) {
         self.0.log.lock().unwrap().push(self.1.to_owned());
+        self.0.ended.add_permits(1);
     }
 }
 
@@ -187,6 +191,14 @@ impl Inbox for NoInbox {
 
     async fn accept(&self, _: InboxEntry) -> Result<Accepted, Refusal> {
         Err(Refusal::QueueFull("inbox"))
+    }
+
+    async fn owed(&self) -> Result<Vec<OwedCall>, Refusal> {
+        Ok(Vec::new())
+    }
+
+    async fn settle(&self, _: &TenantId, _: WebhookId, _: Timestamp) -> Result<(), Refusal> {
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use futures_util::{SinkExt, StreamExt};
 use http::Response;
-use openclaw_domain::{ManualClock, Timestamp};
+use openclaw_domain::{Event, ManualClock, Timestamp};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -104,6 +104,16 @@ impl Gateway {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
+    }
+
+    /// The newest event, as soon as there is one.
+    pub(super) async fn next_event(&self) -> Event {
+        loop {
+            if let Some(event) = self.journal.events.lock().unwrap().last() {
+                return event.clone();
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Stops the gateway and waits until it has stopped.

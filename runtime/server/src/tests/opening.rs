@@ -1,6 +1,10 @@
 //! Opening (docs/protocol.md): `Host`, `Origin`, upgrade, credential; and the plain doors.
 
+use std::time::Duration;
+
+use openclaw_domain::Secret;
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
 use super::fakes::{ACME_TOKEN, TOKEN};
 use super::harness::Gateway;
@@ -123,8 +127,47 @@ async fn guessing_is_throttled_by_address_on_loopback_too() {
     assert_eq!(code_of("/?token=guess", "127.0.0.1").await, "RATE_LIMITED");
     assert_eq!(code_of("/?token=secret", "127.0.0.1").await, "RATE_LIMITED", "a right guess must not stand out");
     assert_eq!(code_of("/?token=secret", "203.0.113.9").await, "OK");
-    let (status, answer) = gateway.http("GET /metrics?token=secret HTTP/1.1\r\nHost: localhost").await;
+    let bearer = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret";
+    let (status, answer) = gateway.http(bearer).await;
     assert!(status == 429 && answer.to_ascii_lowercase().contains("retry-after"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_credential_too_long_to_guess_passes_while_its_address_is_blocked_and_a_wrong_one_does_not() {
+    const LONG: &str = "a-token-of-thirty-two-characters";
+    let gateway = Gateway::with(|settings| settings.tokens[0].token = Secret::new(LONG.to_owned())).await;
+    let code_of = async |token: &str| {
+        let mut client = gateway.client(token).await;
+        client.send(STATUS).await;
+        let frame = client.next().await;
+        frame["payload"]["code"].as_str().unwrap_or("OK").to_owned()
+    };
+    for _ in 0..FREE_FAILURES {
+        assert_eq!(code_of("guess").await, "AUTH_INVALID");
+    }
+    let wrong = LONG.replace("two", "six");
+    for _ in 0..3 {
+        assert_eq!(code_of(&wrong).await, "RATE_LIMITED");
+        assert_eq!(code_of(LONG).await, "OK");
+        assert_eq!(code_of(ACME_TOKEN).await, "RATE_LIMITED", "a short one could be a guess, and passing ends no block");
+    }
+}
+
+#[tokio::test]
+async fn the_page_of_a_stranger_locks_nobody_out() {
+    let gateway = Gateway::start().await;
+    let from_page = "\r\nSec-Fetch-Mode: no-cors\r\nAuthorization: Bearer guess";
+    for _ in 0..2 * FREE_FAILURES {
+        for origin in ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.test"] {
+            let head = format!("GET /metrics?token=x HTTP/1.1\r\nHost: localhost\r\n{origin}{from_page}");
+            assert_eq!(gateway.http(&head).await.0, 403, "{origin}");
+        }
+        let bare = "GET /metrics?token=x HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Mode: navigate";
+        assert_eq!(gateway.http(bare).await.0, 401);
+    }
+    assert_eq!(gateway.client(TOKEN).await.ask("a", "status", json!({})).await["type"], "status");
+    let link = "GET / HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate";
+    assert_eq!(gateway.http(link).await.0, 200, "a person may follow a link to here");
 }
 
 #[tokio::test]
@@ -161,10 +204,34 @@ async fn sockets_without_a_token_never_use_up_the_connections() {
 #[tokio::test]
 async fn a_stranger_that_says_nothing_is_closed_in_the_end() {
     let gateway = Gateway::start().await;
+    let before = Instant::now();
     let mut client = gateway.connect("/", &[]).await.unwrap();
+    // From here on time jumps to the next timer whenever nothing else can happen.
     tokio::time::pause();
-    assert_eq!(client.next().await["payload"]["code"], "AUTH_REQUIRED");
+    let after = Instant::now();
+    let early = timeout_at(before + Duration::from_millis(14_900), client.next()).await;
+    assert!(early.is_err(), "{early:?}");
+    let late = timeout_at(after + Duration::from_millis(15_100), client.next()).await;
+    assert_eq!(late.expect("it is told in time")["payload"]["code"], "AUTH_REQUIRED");
     assert_eq!(client.next().await, 1008);
+}
+
+#[tokio::test]
+async fn a_stranger_may_send_64_kib_and_not_a_byte_more() {
+    let gateway = Gateway::start().await;
+    let frame = |bytes: usize| {
+        let (head, tail) = (r#"{"type":"status","id":"a","payload":{"x":"_"#, r#"_"}}"#);
+        format!("{head}{}{tail}", "x".repeat(bytes - head.len() - tail.len()))
+    };
+    for (bytes, id) in [(64 << 10, Some("a")), ((64 << 10) + 1, None)] {
+        let mut client = gateway.connect("/", &[]).await.unwrap();
+        assert_eq!(frame(bytes).len(), bytes);
+        client.send(&frame(bytes)).await;
+        let answer = client.next().await;
+        assert_eq!(answer["payload"]["code"], "AUTH_REQUIRED");
+        assert_eq!(answer.get("id").and_then(|id| id.as_str()), id, "{bytes} bytes");
+        assert_eq!(client.next().await, 1008);
+    }
 }
 
 #[tokio::test]
@@ -173,10 +240,13 @@ async fn a_browser_sees_a_page_without_secrets_or_foreign_assets() {
     let (status, page) = gateway.http("GET / HTTP/1.1\r\nHost: localhost").await;
     assert_eq!(status, 200);
     assert!(page.contains("content-security-policy: default-src 'none'") && page.contains("1.2.3"), "{page}");
-    for forbidden in [TOKEN, ACME_TOKEN, "{{", "src=", "href="] {
-        let body = page.split_once("\r\n\r\n").unwrap().1;
-        assert!(!body.contains(&format!("{forbidden}\"")) && !body.contains("{{"), "{forbidden}");
+    let body = page.split_once("\r\n\r\n").unwrap().1;
+    // `your-webhook-secret` stands there as an example; a token would stand alone or in a URL.
+    let (token, acme) = (format!("token={TOKEN}"), format!("token={ACME_TOKEN}"));
+    for forbidden in [&token, &acme, "{{", "src=", "href="] {
+        assert!(!body.contains(forbidden), "{forbidden}");
     }
+    assert!(body.contains(&format!("ws://localhost:{}", gateway.address.port())), "the port it listens on: {body}");
 }
 
 #[tokio::test]
@@ -189,7 +259,8 @@ async fn the_plain_doors_answer_what_they_say() {
     let (status, answer) = get("/metrics", "").await;
     assert!(status == 401 && answer.contains(r#"{"error":{"code":"AUTH_REQUIRED""#), "{answer}");
     assert!(get("/metrics", "\r\nAuthorization: Bearer secret").await.1.contains("openclaw_sessions 1"));
-    assert_eq!(get("/metrics?token=acme-secret", "").await.0, 403);
+    assert_eq!(get("/metrics", "\r\nAuthorization: Bearer acme-secret").await.0, 403);
+    assert_eq!(get("/metrics?token=secret", "").await.0, 401, "a URL carries no token here");
     assert_eq!(get("/ws", "").await.0, 426);
     assert_eq!(get("/nothing", "").await.0, 404);
     assert_eq!(gateway.http("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0").await.0, 405);

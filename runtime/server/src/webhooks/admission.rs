@@ -1,6 +1,7 @@
 //! Who gets in: method, throttle, endpoint, announced size, secret; all of it before a byte of the body is read.
 //!
-//! Invariant: an unknown path costs the work of a wrong secret, so time tells nobody which paths exist.
+//! Invariants: an unknown path costs the work of a wrong secret, so time tells nobody which paths exist. Neither the page
+//! of a stranger nor a search for paths makes an address one that guesses: senders behind one proxy share theirs.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use openclaw_domain::Refusal;
 use super::address::EndpointAddress;
 use super::endpoints::{Endpoints, PreparedAuth, PreparedEndpoint};
 use super::secrets::SecretSet;
-use crate::auth::{ClientAddress, Throttle};
+use crate::auth::{ClientAddress, Throttle, check_site, is_guessable};
 
 /// The header that carries a shared secret.
 const SECRET_HEADER: HeaderName = HeaderName::from_static("x-webhook-secret");
@@ -62,31 +63,39 @@ impl Admission {
     }
 
     fn decide(&self, arrival: &Arrival<'_>) -> Result<Arc<PreparedEndpoint>, Refusal> {
-        self.throttle.check(arrival.sender)?;
+        check_site(&arrival.head.headers)?;
         let endpoint = arrival.address.and_then(|address| self.endpoints.find(address));
         let limit_bytes = endpoint.as_ref().map_or(UNKNOWN_PATH_BYTES, |endpoint| endpoint.max_bytes);
         if arrival.announced_bytes > u64::try_from(limit_bytes).unwrap_or(u64::MAX) {
             return Err(Refusal::PayloadTooLarge { limit_bytes });
         }
+        let secret = shown_secret(&arrival.head.headers)?;
         let secrets = match endpoint.as_deref().map(|endpoint| &endpoint.auth) {
             Some(PreparedAuth::SlackToken(_)) => return endpoint.ok_or(Refusal::WebhookUnknownPath),
             Some(PreparedAuth::SharedSecret(secrets)) => secrets,
             None => &self.decoy,
         };
-        let is_proven = secrets.matches(shown_secret(&arrival.head.headers)?);
+        self.check_throttle(secret, arrival.sender)?;
+        let is_proven = secrets.matches(secret);
         match endpoint {
             Some(endpoint) if is_proven => Ok(endpoint),
             Some(_) => Err(self.wrong(arrival.sender, Refusal::WebhookUnauthorized)),
-            None => Err(self.wrong(arrival.sender, Refusal::WebhookUnknownPath)),
+            None => Err(Refusal::WebhookUnknownPath),
         }
     }
 
     /// Decides by a token from the body; empty if there was none.
     pub(super) fn check_token(&self, tokens: &SecretSet, shown: &str, sender: ClientAddress) -> Result<(), Refusal> {
+        self.check_throttle(shown.as_bytes(), sender)?;
         if tokens.matches(shown.as_bytes()) {
             return Ok(());
         }
         Err(self.wrong(sender, Refusal::WebhookUnauthorized))
+    }
+
+    /// Whether a secret may be looked at: one that could be a guess, not while its sender guesses too much.
+    fn check_throttle(&self, secret: &[u8], sender: ClientAddress) -> Result<(), Refusal> {
+        if is_guessable(secret) { self.throttle.check(sender) } else { Ok(()) }
     }
 
     /// Counts a failure: the refusal, or that there were too many.

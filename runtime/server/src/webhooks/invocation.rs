@@ -1,18 +1,22 @@
-//! Skill calls that transforms ask for: accepted first, run afterwards, reported as an event.
+//! Skill calls that transforms ask for: accepted first, run afterwards, reported as an event, settled last.
 //!
-//! Invariants: a call runs only after its request is on disk, and then it runs even if the sender hangs up; waiting
-//! calls are bounded, and a request without a place is refused before anything is written.
+//! Invariants: a call runs only after its request is on disk, and then it runs at least once, even if the sender hangs
+//! up or the process is killed: it is owed until it is settled, and what is owed runs again at the next start, under
+//! the same request id and trace. Waiting calls are bounded, and a request without a place is refused before anything
+//! is written.
 
 use std::sync::Arc;
 
-use openclaw_domain::ports::{Accepted, Guests, Inbox, InboxEntry, Journal};
+use openclaw_domain::ports::{Accepted, Guests, Inbox, InboxEntry, Journal, OwedCall};
 use openclaw_domain::{
     Caller, Clock, Credential, Door, EventKind, NewEvent, Refusal, Role, SkillRef, TenantId, ToolCall, ToolOutput,
-    ToolReply, TraceId,
+    ToolReply, TraceId, WebhookId,
 };
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
+
+use super::verdict::InvokeDetail;
 
 /// Calls that may wait or run at one time.
 pub(super) const PLACES: usize = 256;
@@ -21,6 +25,8 @@ const RUNNING: usize = 16;
 
 /// A call a transform asked for.
 pub(super) struct Invocation {
+    /// The request that owes it: the same at each try, so whoever hears its event twice can tell.
+    pub(super) id: WebhookId,
     pub(super) target: SkillRef,
     pub(super) arguments: Arc<str>,
     pub(super) tenant: TenantId,
@@ -89,9 +95,44 @@ impl Invocations {
         rx.await.map_err(|_| Refusal::internal("the task that accepts a webhook ended without an answer"))?
     }
 
+    /// Begins the calls an earlier process owed, in the order of their requests, and says how many.
+    ///
+    /// # Errors
+    /// The inbox cannot be read.
+    pub(super) async fn resume(&self) -> Result<usize, Refusal> {
+        let owed = self.inbox.owed().await?;
+        let count = owed.len();
+        let this = self.clone();
+        self.tasks.spawn(async move {
+            for call in owed {
+                let Ok(place) = Arc::clone(&this.places).acquire_owned().await else { return };
+                let runner = this.clone();
+                this.tasks.spawn(async move {
+                    runner.rerun(call).await;
+                    drop(place);
+                });
+            }
+        });
+        Ok(count)
+    }
+
+    async fn rerun(&self, owed: OwedCall) {
+        let OwedCall { id, tenant, path, trace, detail } = owed;
+        match read_detail(&detail) {
+            Some((target, arguments)) => {
+                self.run(Invocation { id, target, arguments, tenant, path: path.into(), trace }).await;
+            }
+            // Only a build that wrote it differently could bring this about; another try would not help.
+            None => {
+                tracing::error!(%tenant, path, %id, "an owed skill call cannot be read and is given up");
+                self.settle(&tenant, id).await;
+            }
+        }
+    }
+
     async fn run(&self, invocation: Invocation) {
         let Ok(_running) = self.running.acquire().await else { return };
-        let Invocation { target, arguments, tenant, path, trace } = invocation;
+        let Invocation { id, target, arguments, tenant, path, trace } = invocation;
         let name = match &target.tool {
             Some(tool) => format!("{}/{tool}", target.skill),
             None => target.skill.to_string(),
@@ -100,14 +141,34 @@ impl Invocations {
             Credential { tenant: tenant.clone(), role: Role::Invoke, name: format!("webhook {path}").into() };
         let caller = Caller { credential, door: Door::Webhook, trace };
         let ran = self.guests.call_tool(ToolCall { caller, target, arguments, deadline: None, resumed: None }).await;
-        let (kind, data) = report(&name, &path, ran);
-        self.journal.record(NewEvent { tenant, kind, data, trace, at: self.clock.now(), session: None });
+        if let Err(Refusal::Cancelled) = ran {
+            // Only the end of this process cancels it: the next one runs it.
+            tracing::info!(%tenant, path = &*path, %id, skill = name, "a webhook's skill call is put off");
+            return;
+        }
+        let (kind, data) = report(&name, &path, id, ran);
+        // Queued before the settlement, so it is on disk no later: a kill in between repeats it, and loses nothing.
+        let at = self.clock.now();
+        self.journal.record(NewEvent { tenant: tenant.clone(), kind, data, trace, at, session: None });
+        self.settle(&tenant, id).await;
+    }
+
+    async fn settle(&self, tenant: &TenantId, id: WebhookId) {
+        if let Err(error) = self.inbox.settle(tenant, id, self.clock.now()).await {
+            tracing::warn!(%tenant, %id, %error, "a webhook's skill call has run and will run again at the next start");
+        }
     }
 }
 
-fn report(name: &str, path: &str, ran: Result<ToolReply, Refusal>) -> (EventKind, String) {
+fn read_detail(detail: &str) -> Option<(SkillRef, Arc<str>)> {
+    let InvokeDetail { skill, arguments } = serde_json::from_str(detail).ok()?;
+    Some((skill.parse().ok()?, arguments.into()))
+}
+
+fn report(name: &str, path: &str, id: WebhookId, ran: Result<ToolReply, Refusal>) -> (EventKind, String) {
+    let request_id = id.to_string();
     let error = |code: &str, message: String| {
-        let context = json!({ "webhook": path, "skill": name, "code": code });
+        let context = json!({ "webhook": path, "skill": name, "code": code, "request_id": request_id });
         (EventKind::Error, json!({ "message": message, "stack": "", "context": context }).to_string())
     };
     match ran {
@@ -115,7 +176,10 @@ fn report(name: &str, path: &str, ran: Result<ToolReply, Refusal>) -> (EventKind
             ToolOutput::Complete(result) => {
                 let duration_ms = u64::try_from(reply.duration.as_millis()).unwrap_or(u64::MAX);
                 let task_name = format!("{}/{}", reply.skill, reply.tool);
-                let data = json!({ "task_name": task_name, "result": result.to_text(), "duration_ms": duration_ms });
+                let result = result.to_text();
+                let data = json!({
+                    "task_name": task_name, "result": result, "duration_ms": duration_ms, "request_id": request_id
+                });
                 (EventKind::TaskCompleted, data.to_string())
             }
             ToolOutput::InputRequired(_) => {

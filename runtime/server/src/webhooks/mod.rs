@@ -4,7 +4,7 @@
 //! type, idempotency key), shown to a transform without anything that authenticates it, and made durable; only then
 //! is it answered, and only then does anything follow from it.
 //!
-//! Invariants: nothing is parsed before it is verified; a 2xx is on disk; a secret reaches neither the transform nor
+//! Invariants: nothing is parsed before it is verified; a 2xx is on disk, with the skill call it owes; a secret reaches neither the transform nor
 //! the inbox nor the log.
 
 mod address;
@@ -29,8 +29,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::routing::any;
-use openclaw_domain::Clock;
 use openclaw_domain::ports::{Guests, Inbox, Journal};
+use openclaw_domain::{Clock, Refusal};
 use tokio_util::task::TaskTracker;
 
 use crate::settings::ServerSettings;
@@ -51,14 +51,31 @@ pub(crate) struct IngressParts {
     pub(crate) tasks: TaskTracker,
 }
 
-/// The routes, complete with their state.
-///
-/// Metrics are registered here, once: install the recorder first. Requests carry a `ClientAddress` extension, or at
-/// least their peer's; without either every sender counts as one.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(parts: IngressParts) -> Router<S> {
-    Router::new()
-        .route("/webhook", any(receive::receive))
-        .route("/webhook/", any(receive::receive))
-        .route("/webhook/{*path}", any(receive::receive))
-        .with_state(Arc::new(receive::Ingress::new(parts)))
+/// The webhook door.
+pub(crate) struct Webhooks(Arc<receive::Ingress>);
+
+impl Webhooks {
+    /// Puts it together. Metrics are registered here, once: install the recorder first.
+    pub(crate) fn new(parts: IngressParts) -> Self {
+        Self(Arc::new(receive::Ingress::new(parts)))
+    }
+
+    /// The routes, complete with their state. Requests carry a `ClientAddress` extension, or at least their peer's;
+    /// without either every sender counts as one.
+    pub(crate) fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        Router::new()
+            .route("/webhook", any(receive::receive))
+            .route("/webhook/", any(receive::receive))
+            .route("/webhook/{*path}", any(receive::receive))
+            .with_state(Arc::clone(&self.0))
+    }
+
+    /// Begins the skill calls that an earlier process owed, and says how many. Call it before the first request, or
+    /// what that request owes runs twice.
+    ///
+    /// # Errors
+    /// The inbox cannot be read; the calls stay owed.
+    pub(crate) async fn resume(&self) -> Result<usize, Refusal> {
+        self.0.resume().await
+    }
 }

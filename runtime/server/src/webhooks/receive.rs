@@ -43,6 +43,14 @@ struct Origin {
 }
 
 impl Ingress {
+    /// Runs the skill calls that an earlier process owed; the count of them. Call it before the first request.
+    ///
+    /// # Errors
+    /// The inbox cannot be read; the calls stay owed.
+    pub(super) async fn resume(&self) -> Result<usize, Refusal> {
+        self.invocations.resume().await
+    }
+
     /// Puts the parts together and registers the metrics.
     pub(super) fn new(parts: IngressParts) -> Self {
         let IngressParts { guests, inbox, journal, clock, settings, tasks } = parts;
@@ -209,6 +217,7 @@ impl Ingress {
             Decision::Invoke { target, arguments, .. } => {
                 let place = self.invocations.reserve()?;
                 let invocation = Invocation {
+                    id,
                     target: target.clone(),
                     arguments: Arc::clone(arguments),
                     tenant: endpoint.tenant.clone(),

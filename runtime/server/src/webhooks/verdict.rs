@@ -3,16 +3,17 @@
 //! Invariant: a guest's word is checked before it is acted on. A skill name that is none, arguments that are no JSON
 //! object or an answer HTTP cannot carry make the verdict `failed`, like a trap.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
 use bytes::Bytes;
-use openclaw_domain::ports::Verdict;
+use openclaw_domain::ports::{INVOKE, Verdict};
 use openclaw_domain::{
     EventKind, IngressOutcome, IngressReply, NewEvent, Refusal, SkillRef, TenantId, Timestamp, TraceId,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// Longest text a transform may say, in bytes; the contract in `wit/ingress-transform.wit` says so too.
@@ -60,7 +61,7 @@ pub(super) fn judge(
             let decision = failed(transform, &refusal);
             return Ok(Judgement { decision, transform: transform.to_owned(), duration: elapsed });
         }
-        Err(Refusal::Cancelled) => return Err(Refusal::Busy("it is stopping".to_owned())),
+        Err(Refusal::Cancelled) => return Err(Refusal::Busy("it is restarting".to_owned())),
         Err(refusal) => return Err(refusal),
     };
     let decision = check(reply.outcome).unwrap_or_else(|reason| Decision::Failed {
@@ -147,7 +148,7 @@ impl Judgement {
                 ("message", to_json(&detail), 200, None)
             }
             Decision::Invoke { skill, arguments, .. } => {
-                ("invoke", json!({ "skill": skill, "arguments": &**arguments }).to_string(), 200, None)
+                (INVOKE, to_json(&InvokeDetail { skill: skill.into(), arguments: (&**arguments).into() }), 200, None)
             }
             Decision::Respond { status, content_type, body, .. } => {
                 let detail = json!({ "status": status, "content_type": content_type, "bytes": body.len() });
@@ -175,6 +176,15 @@ impl Judgement {
         let data = to_json(&MessageReceived { channel: "webhook", sender: path, sender_name: path, text });
         vec![NewEvent { tenant: tenant.clone(), kind: EventKind::MessageReceived, data, trace, at, session: None }]
     }
+}
+
+/// A call as it is written down, and read again by whoever runs it after a crash. Only ever extended.
+#[derive(Serialize, Deserialize)]
+pub(super) struct InvokeDetail<'a> {
+    /// As the transform wrote it, and found to be a [`SkillRef`].
+    pub(super) skill: Cow<'a, str>,
+    /// A JSON object as text.
+    pub(super) arguments: Cow<'a, str>,
 }
 
 #[derive(Serialize)]

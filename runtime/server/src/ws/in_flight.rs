@@ -89,6 +89,14 @@ impl<'a> InFlight<'a> {
         self.parts.as_ref().is_some_and(|(request, _)| request.id == *id)
     }
 
+    /// Stops it without an answer: its guest ends. What is left is the tool call it was, if it was one.
+    pub(super) fn into_call(self) -> Option<(Request, Call)> {
+        match self.parts {
+            Some((request, Work::Tool(call, _))) => Some((request, call)),
+            _ => None,
+        }
+    }
+
     /// Stops it: its guest ends, and it finishes as cancelled.
     pub(super) fn cancel(&mut self) {
         self.is_cancelled = true;

@@ -175,7 +175,7 @@ impl<'a> Session<'a> {
                 if call.is_announced {
                     self.show_result(request, &call, &refusal.to_string(), 1, elapsed);
                 }
-                if is_fault(&refusal) {
+                if has_run(&refusal) {
                     self.record_fault(request, &call, &refusal);
                 }
                 self.send_refusal(request, &mut call, &refusal);
@@ -247,7 +247,8 @@ impl<'a> Session<'a> {
         self.record(request, EventKind::TaskCompleted, &data);
     }
 
-    fn record_fault(&self, request: &Request, call: &Call, refusal: &Refusal) {
+    /// Records a call that reached its guest and did not succeed, so that its trace shows why.
+    pub(super) fn record_fault(&self, request: &Request, call: &Call, refusal: &Refusal) {
         let message = refusal.to_string();
         let context = ErrorContext { code: refusal.code().as_str(), task_name: &call.target, request_id: &request.id };
         self.record(request, EventKind::Error, &AgentError { message: &message, stack: "", context });
@@ -275,7 +276,7 @@ fn settle(call: &mut Call, kind: &'static str, payload: &impl Serialize, is_fina
     }
 }
 
-/// Whether the guest was started before this refusal.
+/// Whether the call had got as far as its guest before this refusal: then it is shown, and recorded.
 const fn has_run(refusal: &Refusal) -> bool {
     matches!(
         refusal.code(),
@@ -287,11 +288,6 @@ const fn has_run(refusal: &Refusal) -> bool {
             | Code::Cancelled
             | Code::Internal
     )
-}
-
-/// Whether a refusal is a failure nobody handled, rather than an answer.
-const fn is_fault(refusal: &Refusal) -> bool {
-    has_run(refusal) && !matches!(refusal.code(), Code::SkillFailed | Code::Cancelled)
 }
 
 fn fingerprint(invoke: &SkillInvoke<'_>) -> u64 {

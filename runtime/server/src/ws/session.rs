@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use openclaw_domain::{Event, Refusal, TraceId};
+use openclaw_domain::{Code, Event, Refusal, TraceId};
 use openclaw_protocol::{
     Cancel, CancelAck, Envelope, Gap, Incoming as Frame, RequestId, Subscribe, SubscribeAck, decode,
 };
@@ -120,7 +120,11 @@ pub(super) async fn run(state: &State, guest: Guest, mut incoming: Incoming, mut
     if state.is_draining() {
         subscriber.mailbox.signal(Signal::Drain);
     }
+    if state.stop_now.is_cancelled() {
+        subscriber.mailbox.signal(Signal::Stop);
+    }
     let ending = session.turns(&mut incoming, &mut writer).await;
+    session.abandon();
     state.bus.leave(&subscriber);
     drop(place);
     let close = ending.and_then(|(code, _)| code);
@@ -152,9 +156,6 @@ impl<'a> Session<'a> {
             tokio::select! {
                 biased;
                 signals = mailbox.signals() => {
-                    if signals.has(Signal::Stop) {
-                        return Some(RESTARTING);
-                    }
                     self.act_on(signals);
                 }
                 Some(finished) = self.in_flight.next(), if !self.in_flight.is_empty() => self.finish(finished),
@@ -198,6 +199,17 @@ impl<'a> Session<'a> {
         if signals.has(Signal::Drain) {
             self.ending.get_or_insert(RESTARTING);
         }
+        if signals.has(Signal::Stop) {
+            self.cut();
+        }
+    }
+
+    /// Ends the session now: what still runs is cancelled and answered so under its id, before the Close.
+    fn cut(&mut self) {
+        self.in_flight.iter_mut().for_each(InFlight::cancel);
+        self.backlog = None;
+        self.is_reading = false;
+        self.ending.get_or_insert(RESTARTING);
     }
 
     /// Ends the session if its token no longer stands: what runs is cancelled, for nobody may have its result.
@@ -215,6 +227,16 @@ impl<'a> Session<'a> {
         self.ending = Some(REVOKED);
         self.is_reading = false;
         false
+    }
+
+    /// Ends what still runs for a client that is gone. Nobody reads a reply; what was called stays on record.
+    fn abandon(&mut self) {
+        for running in std::mem::take(&mut self.in_flight) {
+            if let Some((request, call)) = running.into_call() {
+                self.record_fault(&request, &call, &Refusal::Cancelled);
+                self.log(&request, Code::Cancelled.as_str());
+            }
+        }
     }
 
     async fn take_message(&mut self, message: Message) {
@@ -283,7 +305,7 @@ impl<'a> Session<'a> {
             return Err(Refusal::AuthInvalid);
         }
         if self.ending.is_some() {
-            return Err(Refusal::Busy("it is stopping".to_owned()));
+            return Err(Refusal::Busy("it is restarting".to_owned()));
         }
         self.access.account.spend_command(self.state.settings.load().commands_per_minute)?;
         command.check(self.access.credential.role)

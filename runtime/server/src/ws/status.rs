@@ -9,6 +9,17 @@ use super::session::Session;
 use super::{MAX_IN_FLIGHT, MESSAGE_BYTES};
 use crate::mailbox::EVENT_QUEUE;
 
+/// What a session may be sent unasked; only what this gateway can send.
+const EVENTS: [&str; 7] = [
+    EventKind::TaskCompleted.as_str(),
+    EventKind::Error.as_str(),
+    EventKind::MessageReceived.as_str(),
+    EventKind::SecurityAlert.as_str(),
+    "tool_call",
+    "tool_result",
+    "gap",
+];
+
 impl Session<'_> {
     /// Answers `status`.
     pub(super) fn reply_status(&mut self, request: &Request, last_seq: i64) {
@@ -24,7 +35,6 @@ impl Session<'_> {
             enabled: skill.enabled,
             tools: skill.tools.len(),
         });
-        let recorded = EventKind::ALL.map(EventKind::as_str);
         let payload = StatusReply {
             status: if state.is_draining() { "draining" } else { "running" },
             version: &state.version,
@@ -44,11 +54,7 @@ impl Session<'_> {
                 frame_bytes: MESSAGE_BYTES,
                 event_queue: EVENT_QUEUE,
             },
-            protocol: ProtocolInfo {
-                dialect: "guide",
-                commands: SERVED,
-                events: recorded.into_iter().chain(["tool_call", "tool_result", "gap"]).collect(),
-            },
+            protocol: ProtocolInfo { dialect: "guide", commands: SERVED, events: EVENTS.to_vec() },
         };
         self.reply(request, "status", &payload);
     }

@@ -77,14 +77,14 @@ fn accept_key(request: &Request) -> Result<HeaderValue, Refusal> {
 /// There is no place even in the lobby, or the gateway is stopping.
 fn seat(state: &Arc<State>, request: &Request, address: ClientAddress, upgrade: OnUpgrade) -> Result<(), Refusal> {
     if state.is_draining() {
-        return Err(Refusal::Busy("it is stopping".to_owned()));
+        return Err(Refusal::Busy("it is restarting".to_owned()));
     }
     let max_connections = state.settings.load().max_connections;
     let found = authenticate(state, address, request.uri().query(), request.headers()).and_then(|access| {
         let place = state.sessions.take(max_connections, &state.measures.sessions);
-        place
-            .map(|place| (access, place))
-            .ok_or_else(|| Refusal::Busy(format!("all {max_connections} connections are taken")))
+        place.map(|place| (access, place)).ok_or_else(|| {
+            Refusal::Busy(format!("all {max_connections} connections of `gateway.max_connections` are taken"))
+        })
     });
     let owner = Arc::clone(state);
     match found {

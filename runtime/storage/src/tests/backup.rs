@@ -135,7 +135,9 @@ async fn a_backup_of_a_newer_schema_is_refused() {
     backed_up(&to).await;
     let manifest = to.join("MANIFEST.json");
     let text = fs::read_to_string(&manifest).unwrap();
-    fs::write(&manifest, text.replace(r#""schema_version": 1"#, r#""schema_version": 99"#)).unwrap();
+    let newer = text.replace(&format!(r#""schema_version": {SCHEMA_VERSION}"#), r#""schema_version": 99"#);
+    assert_ne!(newer, text);
+    fs::write(&manifest, newer).unwrap();
 
     let target = home();
     let error = restore(&to, target.path(), IfOccupied::PutAside).unwrap_err();

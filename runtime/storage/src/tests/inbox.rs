@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use openclaw_domain::ports::{Accepted, Inbox, InboxRecord, Journal};
+use openclaw_domain::Timestamp;
+use openclaw_domain::ports::{Accepted, INVOKE, Inbox, InboxEntry, InboxRecord, Journal, OwedCall};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -74,6 +75,47 @@ async fn a_request_is_kept_as_it_came() {
         .query_row("SELECT body, response_type FROM inbox WHERE id = ?1", [id], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap();
     assert_eq!((body.as_slice(), kind), (&b"\x00\xff raw"[..], None));
+}
+
+#[tokio::test]
+async fn a_request_that_invokes_owes_its_call_until_it_is_settled_also_after_a_restart() {
+    let home = home();
+    let storage = open(home.path());
+    let invoking = |owner: &str, skill: &str| {
+        let mut request = entry(owner, "/in", None, "");
+        request.events.clear();
+        request.verdict.outcome = INVOKE.to_owned();
+        request.verdict.detail = format!(r#"{{"skill":"{skill}","arguments":"{{}}"}}"#);
+        request
+    };
+    let (one, two) = (invoking("acme", "one"), invoking("rival", "two"));
+    for request in [one.clone(), entry("acme", "/in", None, "a message"), two.clone()] {
+        new_events(storage.accept(request).await.unwrap());
+    }
+    let owed = |request: InboxEntry| OwedCall {
+        id: request.id,
+        tenant: request.tenant,
+        path: request.path,
+        trace: request.trace,
+        detail: request.verdict.detail,
+    };
+    storage.close().await.unwrap();
+    drop(storage);
+
+    let storage = open(home.path());
+    assert_eq!(storage.owed().await.unwrap(), [owed(one.clone()), owed(two.clone())]);
+    let at = Timestamp::from_millis(1_780_920_000_001);
+    storage.settle(&tenant("rival"), one.id, at).await.unwrap();
+    assert_eq!(storage.owed().await.unwrap().len(), 2, "it is not the other tenant's to settle");
+    for _ in 0..2 {
+        storage.settle(&one.tenant, one.id, at).await.unwrap();
+    }
+    assert_eq!(storage.owed().await.unwrap(), [owed(two)]);
+    let settled_at: i64 = Connection::open(database(home.path()))
+        .unwrap()
+        .query_row("SELECT settled_at FROM inbox WHERE id = ?1", [one.id.to_string()], |row| row.get(0))
+        .unwrap();
+    assert_eq!(settled_at, at.as_millis());
 }
 
 proptest! {

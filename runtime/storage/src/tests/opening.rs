@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use openclaw_domain::ports::Inbox;
+use openclaw_domain::ports::{INVOKE, Inbox};
 use rusqlite::Connection;
 
 use super::{entry, home, open};
 use crate::home::database;
+use crate::schema::APPLICATION_ID;
 use crate::{LockError, OpenError, SCHEMA_VERSION, Storage, StorageOptions};
 
 fn refusal(home: &Path) -> OpenError {
@@ -44,7 +45,7 @@ async fn an_empty_home_gets_a_database_that_only_its_owner_can_read() {
         .collect::<Result<_, _>>()
         .unwrap();
     assert_eq!(version, SCHEMA_VERSION);
-    assert_eq!(names, [(1, "first_tables".to_owned())]);
+    assert_eq!(names, [(1, "first_tables".to_owned()), (2, "owed_skill_calls".to_owned())]);
 }
 
 #[test]
@@ -64,8 +65,34 @@ fn a_newer_database_is_refused_and_left_as_it_is() {
 
     let error = refusal(home.path());
     assert!(matches!(error, OpenError::Newer { found: 99, known: SCHEMA_VERSION, .. }), "{error:?}");
-    assert!(error.to_string().contains("schema version 99, this openclaw knows versions up to 1: install"), "{error}");
+    assert!(error.to_string().contains("schema version 99, this openclaw knows versions up to 2: install"), "{error}");
     assert_eq!(fs::read(database(home.path())).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_is_brought_up_to_date_and_owes_nothing() {
+    let home = home();
+    let first = include_str!("../../migrations/0001_first_tables.sql");
+    let old = Connection::open(database(home.path())).unwrap();
+    old.execute_batch(&format!(
+        "{first}
+         CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT;
+         INSERT INTO migrations VALUES (1, 'first_tables', 0);
+         INSERT INTO inbox VALUES (1, 'wh_1', 'acme', '/in', 'k', 'POST', '', '[]', x'', 0, '', 'invoke', '{{}}',
+             't', 1, 200, NULL, NULL);
+         PRAGMA application_id = {APPLICATION_ID};
+         PRAGMA user_version = 1;"
+    ))
+    .unwrap();
+    drop(old);
+
+    let storage = open(home.path());
+    assert_eq!(storage.owed().await.unwrap(), []);
+    assert_eq!(storage.find(&super::tenant("acme"), "/in", "k").await.unwrap().unwrap().id, "wh_1");
+    let mut next = entry("acme", "/in", None, "x");
+    next.verdict.outcome = INVOKE.to_owned();
+    storage.accept(next).await.unwrap();
+    assert_eq!(storage.owed().await.unwrap().len(), 1);
 }
 
 #[test]

@@ -96,6 +96,41 @@ async fn an_address_that_is_wrong_too_often_is_not_looked_at_and_others_are() {
 }
 
 #[tokio::test]
+async fn neither_a_strangers_page_nor_a_search_for_paths_locks_a_sender_out() {
+    let door = Door::of_the_guide();
+    for _ in 0..2 * FREE_FAILURES {
+        let page = with(unsigned("/webhook/deploy-alert", DEPLOY_BODY), "sec-fetch-site", "cross-site");
+        assert_eq!(door.send(page).await.error(), error(403, "FORBIDDEN"));
+        assert_eq!(door.send(unsigned("/webhook/none", "")).await.error(), error(404, "WEBHOOK_INVALID"));
+    }
+    assert_eq!(door.send(deploy()).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_secret_too_long_to_guess_passes_while_its_sender_is_blocked() {
+    const LONG: &str = "a-secret-of-thirty-two-character";
+    let secrets = || vec![Secret::new(LONG.to_owned())];
+    let door = Door::with(vec![
+        Endpoint { auth: EndpointAuth::SharedSecret(secrets()), ..endpoint("default", "/long", "x") },
+        Endpoint { auth: EndpointAuth::SlackToken(secrets()), ..endpoint("default", "/slack", "{{body.text}}") },
+        deploy_alert(),
+    ]);
+    for _ in 0..=FREE_FAILURES {
+        door.send(unsigned("/webhook/deploy-alert", DEPLOY_BODY)).await;
+    }
+    let slack = |token: &str| {
+        let mut request = unsigned("/webhook/slack", format!("token={token}&text=hi"));
+        request.headers_mut().insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
+        request
+    };
+    let show = |secret: &str| with(unsigned("/webhook/long", DEPLOY_BODY), "x-webhook-secret", secret);
+    assert_eq!(door.send(deploy()).await.status, 429, "a short one could be a guess");
+    assert_eq!(door.send(show(&LONG.replace("two", "six"))).await.status, 429, "a wrong one is answered like every other");
+    assert_eq!(door.send(show(LONG)).await.status, 200);
+    assert_eq!((door.send(slack("guess")).await.status.as_u16(), door.send(slack(LONG)).await.status.as_u16()), (429, 200));
+}
+
+#[tokio::test]
 async fn a_sender_over_the_endpoints_limit_is_told_when_to_come_back() {
     let door = Door::with(vec![Endpoint { requests_per_minute: 2, ..deploy_alert() }]);
     assert_eq!((door.send(deploy()).await.status, door.send(deploy()).await.status), (StatusCode::OK, StatusCode::OK));

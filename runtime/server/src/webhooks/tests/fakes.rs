@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use openclaw_domain::ports::{Accepted, AuditEntry, Guests, Inbox, InboxEntry, InboxRecord, Journal, TraceEntry};
+use openclaw_domain::ports::{
+    Accepted, AuditEntry, Guests, INVOKE, Inbox, InboxEntry, InboxRecord, Journal, OwedCall, TraceEntry,
+};
 use openclaw_domain::{
     Content, Digest, Event, IngressCall, IngressOutcome, IngressReply, Installed, InvocationId, NewEvent, Refusal,
-    TenantId, Timestamp, ToolCall, ToolOutput, ToolReply, ToolResult,
+    TenantId, Timestamp, ToolCall, ToolOutput, ToolReply, ToolResult, WebhookId,
 };
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -50,6 +52,9 @@ impl Guests for FakeGuests {
         self.calls.lock().unwrap().push(call.clone());
         self.may_finish.acquire().await.unwrap().forget();
         let guest = call.target.skill.to_string();
+        if guest == "cancelled" {
+            return Err(Refusal::Cancelled);
+        }
         if guest == "trapping" {
             return Err(Refusal::Trapped { guest, reason: "unreachable".to_owned() });
         }
@@ -98,6 +103,7 @@ pub(super) fn fill_template(call: &IngressCall) -> Result<IngressOutcome, Refusa
 /// Keeps entries in memory.
 pub(super) struct FakeInbox {
     entries: Mutex<Vec<InboxEntry>>,
+    settled: Mutex<Vec<WebhookId>>,
     /// `accept` needs a permit of it to return.
     pub(super) may_accept: Semaphore,
     /// Whether `find` misses what is there, as it does when two requests race.
@@ -107,13 +113,18 @@ pub(super) struct FakeInbox {
 impl Default for FakeInbox {
     fn default() -> Self {
         let may_accept = Semaphore::new(Semaphore::MAX_PERMITS);
-        Self { entries: Mutex::default(), may_accept, is_blind: false.into() }
+        Self { entries: Mutex::default(), settled: Mutex::default(), may_accept, is_blind: false.into() }
     }
 }
 
 impl FakeInbox {
     pub(super) fn entries(&self) -> Vec<InboxEntry> {
         self.entries.lock().unwrap().clone()
+    }
+
+    /// Requests whose owed call was settled.
+    pub(super) fn settled(&self) -> Vec<WebhookId> {
+        self.settled.lock().unwrap().clone()
     }
 
     /// From now on `accept` waits for permits.
@@ -151,6 +162,26 @@ impl Inbox for FakeInbox {
         self.entries.lock().unwrap().push(entry);
         self.may_accept.acquire().await.unwrap().forget();
         Ok(Accepted::New(events))
+    }
+
+    async fn owed(&self) -> Result<Vec<OwedCall>, Refusal> {
+        let settled = self.settled();
+        let entries = self.entries();
+        let owed = entries.into_iter().filter(|entry| entry.verdict.outcome == INVOKE && !settled.contains(&entry.id));
+        Ok(owed
+            .map(|entry| OwedCall {
+                id: entry.id,
+                tenant: entry.tenant,
+                path: entry.path,
+                trace: entry.trace,
+                detail: entry.verdict.detail,
+            })
+            .collect())
+    }
+
+    async fn settle(&self, _: &TenantId, id: WebhookId, _: Timestamp) -> Result<(), Refusal> {
+        self.settled.lock().unwrap().push(id);
+        Ok(())
     }
 }
 

@@ -38,8 +38,13 @@ async fn a_called_skill_runs_for_the_endpoints_tenant_and_its_result_is_an_event
     let event = door.journal.events().remove(0);
     assert_eq!((event.kind, event.session, event.trace), (EventKind::TaskCompleted, None, call.caller.trace));
     let data: Value = serde_json::from_str(&event.data).unwrap();
-    assert_eq!(data, json!({ "task_name": "release-notes/draft", "result": "done", "duration_ms": 5 }));
     let entry = door.inbox.entries().remove(0);
+    let id = entry.id.to_string();
+    assert_eq!(
+        data,
+        json!({ "task_name": "release-notes/draft", "result": "done", "duration_ms": 5, "request_id": id })
+    );
+    assert_eq!(door.inbox.settled(), [entry.id], "it owes nothing any more");
     assert_eq!((entry.verdict.outcome.as_str(), entry.events.len()), ("invoke", 0));
 }
 
@@ -52,8 +57,45 @@ async fn a_called_skill_that_fails_is_an_error_event() {
     assert_eq!(event.kind, EventKind::Error);
     let data: Value = serde_json::from_str(&event.data).unwrap();
     assert_eq!(data["message"], json!("`trapping` trapped: unreachable"));
-    let context = json!({ "webhook": "/deploy-alert", "skill": "trapping", "code": "SKILL_TRAPPED" });
+    let id = door.inbox.entries()[0].id;
+    let context = json!({ "webhook": "/deploy-alert", "skill": "trapping", "code": "SKILL_TRAPPED", "request_id": id.to_string() });
     assert_eq!(data["context"], context);
+    assert_eq!(door.inbox.settled(), [id], "a failure is an end too");
+}
+
+#[tokio::test]
+async fn a_call_that_a_crash_cut_off_runs_at_the_next_start_and_then_never_again() {
+    let door = that_invokes("release-notes/draft");
+    door.guests.may_finish.forget_permits(Semaphore::MAX_PERMITS);
+    assert_eq!(door.send(deploy()).await.status, 200);
+    let entry = door.inbox.entries().remove(0);
+    assert_eq!(door.inbox.settled(), []);
+
+    let door = door.restarted();
+    assert_eq!(door.webhooks.resume().await.unwrap(), 1);
+    door.drain().await;
+    let call = door.guests.calls().remove(0);
+    assert_eq!((call.target.skill.as_str(), call.target.tool.unwrap().as_str()), ("release-notes", "draft"));
+    assert_eq!((&*call.arguments, call.caller.trace), (r#"{"commits":[]}"#, entry.trace));
+    assert_eq!((call.caller.tenant(), &*call.caller.credential.name), (&entry.tenant, "webhook /deploy-alert"));
+    let event = door.journal.events().remove(0);
+    assert_eq!((event.kind, event.trace), (EventKind::TaskCompleted, entry.trace));
+    assert!(event.data.contains(&entry.id.to_string()), "{}", event.data);
+    assert_eq!(door.inbox.settled(), [entry.id]);
+
+    let door = door.restarted();
+    assert_eq!(door.webhooks.resume().await.unwrap(), 0);
+    door.drain().await;
+    assert_eq!(door.guests.calls().len(), 0);
+}
+
+#[tokio::test]
+async fn a_call_that_the_end_of_the_gateway_cancels_stays_owed() {
+    let door = that_invokes("cancelled");
+    assert_eq!(door.send(deploy()).await.status, 200);
+    door.drain().await;
+    assert_eq!((door.guests.calls().len(), door.journal.events().len()), (1, 0));
+    assert_eq!(door.inbox.settled(), []);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use self::fakes::{FakeGuests, FakeInbox, FakeJournal};
-use super::{IngressParts, routes};
+use super::{IngressParts, Webhooks};
 use crate::settings::{Endpoint, EndpointAuth, ServerSettings};
 
 /// The secret of the guide.
@@ -35,6 +35,7 @@ const DEPLOY_BODY: &str = r#"{"service": "api-v2", "status": "success", "commit"
 /// A gateway's webhook door with its fakes.
 struct Door {
     router: Router,
+    webhooks: Webhooks,
     guests: Arc<FakeGuests>,
     inbox: Arc<FakeInbox>,
     journal: Arc<FakeJournal>,
@@ -61,7 +62,17 @@ impl Door {
         let (inbox, journal) = (Arc::new(FakeInbox::default()), Arc::new(FakeJournal::default()));
         let settings = Arc::new(ArcSwap::from_pointee(settings(ingress)));
         let tasks = TaskTracker::new();
-        let router = routes(IngressParts {
+        Self::of(guests, inbox, journal, settings, tasks)
+    }
+
+    fn of(
+        guests: Arc<FakeGuests>,
+        inbox: Arc<FakeInbox>,
+        journal: Arc<FakeJournal>,
+        settings: Arc<ArcSwap<ServerSettings>>,
+        tasks: TaskTracker,
+    ) -> Self {
+        let webhooks = Webhooks::new(IngressParts {
             guests: guests.clone(),
             inbox: inbox.clone(),
             journal: journal.clone(),
@@ -69,7 +80,14 @@ impl Door {
             settings: settings.clone(),
             tasks: tasks.clone(),
         });
-        Self { router, guests, inbox, journal, settings, tasks }
+        let router = webhooks.routes();
+        Self { router, webhooks, guests, inbox, journal, settings, tasks }
+    }
+
+    /// The same gateway started again: what is in the inbox is there, everything else is new.
+    fn restarted(self) -> Self {
+        let guests = Arc::new(FakeGuests::new(fakes::fill_template));
+        Self::of(guests, self.inbox, Arc::new(FakeJournal::default()), self.settings, TaskTracker::new())
     }
 
     /// The guide's endpoints.
