@@ -42,7 +42,7 @@ def measure(call, calls: int) -> float:
 
 
 def row(what: str, value: float) -> None:
-    print(json.dumps({"what": what, "value": value, "unit": "µs"}, ensure_ascii=False))
+    print(json.dumps({"key": "fresh-call", "what": what, "value": value, "unit": "µs"}, ensure_ascii=False))
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 // The real OpenClaw gateway (npm `openclaw`), measured over loopback on a home of its own. Prints one JSON row a line.
 // Invariant: the gateway started here is ended with this script, and every loop is bounded in count and time.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
@@ -15,7 +15,7 @@ const READY_MS = 300_000;
 const SETTLE_MS = Number(process.env.PEERS_SETTLE_MS ?? 45_000);
 const HEALTH_CALLS = Number(process.env.PEERS_CALLS ?? 500);
 const WAKES = HEALTH_CALLS * 20;
-const WAKE_CONNECTIONS = 16;
+const CONNECTIONS = 16;
 const LOOP_MS = 3_000;
 const TOKEN = 'bench-gateway-token-of-thirty-two-chars';
 const HOOK_TOKEN = 'bench-webhook-token-of-thirty-two-chars';
@@ -36,8 +36,9 @@ const port = await new Promise((resolve) => {
   });
 });
 
-function row(what, value, unit) {
-  console.log(JSON.stringify({ what: `OpenClaw: ${what}`, value, unit }));
+/** `key` is the row of the gateway's own that this stands beside, if there is one. */
+function row(key, what, value, unit) {
+  console.log(JSON.stringify({ key, what: `OpenClaw: ${what}`, value, unit }));
 }
 
 function configure() {
@@ -97,7 +98,8 @@ async function stop() {
   await ended;
 }
 
-const median = (values) => values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)];
+const quantile = (values, share) => values.toSorted((left, right) => left - right)[Math.floor((values.length - 1) * share)];
+const median = (values) => quantile(values, 0.5);
 
 /** Resident memory of one process in MiB. */
 function resident(pid) {
@@ -147,22 +149,51 @@ async function health() {
     times.push((performance.now() - asked) * 1000);
   }
   client.close();
-  row('`health` over WebSocket, 1 connection, p50', median(times), 'µs');
+  row('websocket-p50', '`health` over WebSocket, 1 connection, p50', median(times), 'µs');
+}
+
+async function healthOfMany() {
+  const clients = [];
+  for (let at = 0; at < CONNECTIONS; at += 1) clients.push(await connect());
+  let left = HEALTH_CALLS * 10;
+  const began = performance.now();
+  await Promise.all(clients.map(async ({ call }) => {
+    while (left > 0 && performance.now() - began < 30_000) {
+      left -= 1;
+      await call('health', {});
+    }
+  }));
+  row('websocket-16', `\`health\` over WebSocket, ${CONNECTIONS} connections`, (HEALTH_CALLS * 10 - left) / ((performance.now() - began) / 1000), '/s');
+  for (const { close } of clients) close();
+}
+
+async function status() {
+  const asked = performance.now();
+  const { status: code } = spawnSync(process.execPath, [program, 'status'], {
+    stdio: 'ignore', timeout: 120_000,
+    env: { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8', OPENCLAW_GATEWAY_TOKEN: TOKEN },
+  });
+  if (code !== 0) throw new Error(`\`openclaw status\` ended with ${code}`);
+  row('status', '`openclaw status`', performance.now() - asked, 'ms');
 }
 
 async function wakes() {
-  const agent = new Agent({ keepAlive: true, maxSockets: WAKE_CONNECTIONS });
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
+  const times = [];
   let left = WAKES;
   const began = performance.now();
-  await Promise.all(Array.from({ length: WAKE_CONNECTIONS }, async () => {
+  await Promise.all(Array.from({ length: CONNECTIONS }, async () => {
     while (left > 0 && performance.now() - began < 30_000) {
       const at = left;
       left -= 1;
+      const asked = performance.now();
       const { status, text } = await ask(agent, 'POST', '/hooks/wake', JSON.stringify({ text: `deployed ${at}`, mode: 'next-heartbeat' }));
       if (status !== 200) throw new Error(`/hooks/wake answered ${status}: ${text}`);
+      times.push(performance.now() - asked);
     }
   }));
-  row(`POST /hooks/wake, c=${WAKE_CONNECTIONS}`, (WAKES - left) / ((performance.now() - began) / 1000), '/s');
+  row('webhook', `POST /hooks/wake, c=${CONNECTIONS}`, (WAKES - left) / ((performance.now() - began) / 1000), '/s');
+  row('webhook-p99', `POST /hooks/wake, c=${CONNECTIONS}, p99`, quantile(times, 0.99), 'ms');
   agent.destroy();
 }
 
@@ -171,7 +202,7 @@ async function stuck() {
   await pause(200);
   const asked = performance.now();
   await ask(undefined, 'GET', '/healthz');
-  row(`GET /healthz while a transform loops for ${LOOP_MS} ms`, performance.now() - asked, 'ms');
+  row('stuck', `GET /healthz while a transform loops for ${LOOP_MS} ms`, performance.now() - asked, 'ms');
   await looping;
 }
 
@@ -183,11 +214,11 @@ for (let at = 0; at < STARTS; at += 1) {
   starts.push(await start());
   if (at + 1 < STARTS) await stop();
 }
-row(`start to ready, median of ${STARTS}`, median(starts), 'ms');
+row('ready', `start to ready, median of ${STARTS}`, median(starts), 'ms');
 await pause(SETTLE_MS);
-row('idle resident memory, main process', resident(gateway.pid), 'MiB');
-row('idle resident memory, with its children', [gateway.pid, ...children(gateway.pid)].reduce((sum, pid) => sum + resident(pid), 0), 'MiB');
-for (const measure of [health, wakes, stuck]) {
+row('resident', 'idle resident memory, main process', resident(gateway.pid), 'MiB');
+row('resident', 'idle resident memory, with its children', [gateway.pid, ...children(gateway.pid)].reduce((sum, pid) => sum + resident(pid), 0), 'MiB');
+for (const measure of [health, healthOfMany, wakes, stuck, status]) {
   // A busy OpenClaw drops connections; one number less is no reason to lose the others.
   await measure().catch((error) => console.error(`!!! SKIPPED OpenClaw, ${measure.name}: ${error.message}`));
 }

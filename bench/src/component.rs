@@ -3,13 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use openclaw_package::{BuildOptions, Target};
 
-/// Builds `bench/guest` and puts it into a folder.
-pub(crate) fn build(folder: &Path) -> Result<PathBuf> {
-    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest");
-    let built = openclaw_package::build(&guest, &openclaw_package::BuildOptions::default())
-        .with_context(|| format!("`{}` cannot be built", guest.display()))?;
-    let path = folder.join("bench.wasm");
+/// The folder of the component that is called.
+pub(crate) const GUEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/guest");
+
+/// Builds a guest and puts its component into a folder.
+pub(crate) fn build(guest: &str, target: Target, folder: &Path) -> Result<PathBuf> {
+    let options = BuildOptions { target, ..BuildOptions::default() };
+    let built =
+        openclaw_package::build(Path::new(guest), &options).with_context(|| format!("`{guest}` cannot be built"))?;
+    let path = folder.join(format!("{}.wasm", built.name));
     std::fs::copy(&built.path, &path)?;
     Ok(path)
 }

@@ -13,6 +13,8 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::admin::Admin;
+
 /// The secret of the webhook endpoints.
 pub(crate) const SECRET: &str = "a-webhook-secret-for-the-bench";
 /// A gateway that is not ready after this is broken.
@@ -62,6 +64,8 @@ impl Home {
         let folder = tempfile::tempdir()?;
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let config = json!({
+            // A guest that would never end has to end, again and again, while the innocent are measured.
+            "skills": { "limits": { "deadlineMs": 1000 } },
             "gateway": { "host": "127.0.0.1", "port": port, "max_connections": 256, "commandsPerMinute": 10_000_000 },
             "webhooks": { "incoming": { "secret": SECRET, "endpoints": [
                 {
@@ -97,6 +101,11 @@ impl Home {
             );
         }
         Ok(())
+    }
+
+    /// The admin socket of the gateway that runs here.
+    pub(crate) fn admin(&self) -> Admin {
+        Admin::of(self.folder.path())
     }
 
     /// Installs a component from its bytes under a name.

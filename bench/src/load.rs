@@ -49,8 +49,8 @@ pub(crate) struct Invoke {
     pub(crate) skill: String,
     /// JSON text.
     pub(crate) arguments: String,
-    /// What every reply must hold: the run ends with the first that does not.
-    pub(crate) expects: &'static str,
+    /// What every reply must hold one of: the run ends with the first that does not.
+    pub(crate) expects: &'static [&'static str],
 }
 
 /// What a call that went well is answered by.
@@ -213,7 +213,7 @@ impl Socket {
         loop {
             match self.stream.next().await.ok_or_else(|| anyhow!("the gateway closed the socket"))?? {
                 Message::Text(text) if text.contains(&mine) => {
-                    if !text.contains(self.invoke.expects) {
+                    if !self.invoke.expects.iter().any(|expected| text.contains(expected)) {
                         bail!("answered {text}");
                     }
                     return Ok(());

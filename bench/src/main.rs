@@ -4,14 +4,17 @@
 //! its own (same crates, same guest, nothing else), and the budget is a ratio to it. Nothing here is asserted: rows
 //! say OK or OVER, and people decide.
 
+mod admin;
 mod bindings;
 mod component;
 mod durable;
 mod echo;
 mod gateway;
+mod hostile;
 mod inside;
 mod load;
 mod machine;
+mod peers;
 mod quantiles;
 mod raw;
 mod report;
@@ -23,6 +26,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
+use openclaw_package::Target;
 
 use crate::report::say;
 
@@ -44,18 +48,22 @@ struct Arguments {
 enum What {
     /// Measure every row and write the table.
     All {
-        /// The gateway's binary.
-        #[arg(long, env = "OPENCLAW_BIN", default_value = "target/release/openclaw")]
-        binary: PathBuf,
+        #[command(flatten)]
+        with: With,
         /// The document whose table is replaced.
         #[arg(long, default_value = "docs/benchmarks.md")]
         document: PathBuf,
-        /// A built component of `bench/guest`; without it, it is built.
+        /// What `make bench-peers` measured: the last column.
+        #[arg(long, default_value = "docs/benchmarks-peers.json")]
+        peers: PathBuf,
+    },
+    /// Measure the rows that peers stand beside and write them to a file, one JSON object a line.
+    BesidePeers {
+        #[command(flatten)]
+        with: With,
+        /// The file.
         #[arg(long)]
-        component: Option<PathBuf>,
-        /// Divide every count by this and write no table: tries the bench, measures nothing.
-        #[arg(long)]
-        fraction: Option<usize>,
+        rows: PathBuf,
     },
     /// Calls a second, bare wasmtime.
     FloorRaw(Calls),
@@ -71,6 +79,33 @@ enum What {
     Post(Against),
     /// Print the phrase that describes this machine.
     Machine,
+}
+
+#[derive(Debug, clap::Args)]
+struct With {
+    /// The gateway's binary.
+    #[arg(long, env = "OPENCLAW_BIN", default_value = "target/release/openclaw")]
+    binary: PathBuf,
+    /// A built component of `bench/guest`; without it, it is built.
+    #[arg(long)]
+    component: Option<PathBuf>,
+    /// Divide every count by this and write no table: tries the bench, measures nothing.
+    #[arg(long)]
+    fraction: Option<usize>,
+    /// Measure only the part of this name and write no table: `neighbours`, for one.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+impl With {
+    fn setup(&self, component: PathBuf) -> Result<rows::Setup> {
+        let Self { binary, fraction, .. } = self;
+        if !binary.is_file() {
+            bail!("`{}` is no gateway; build it with `cargo build --release --bin openclaw`", binary.display());
+        }
+        // Children are started in other folders' names, so the path has to stand on its own.
+        Ok(rows::Setup { binary: binary.canonicalize()?, component, fraction: fraction.unwrap_or(1).max(1) })
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -130,9 +165,19 @@ fn main() -> ExitCode {
 
 fn run(what: What) -> Result<()> {
     let scratch = tempfile::tempdir()?;
-    let built = |component: Option<PathBuf>| component.map_or_else(|| component::build(scratch.path()), Ok);
+    let built = |component: Option<PathBuf>| {
+        component.map_or_else(|| component::build(component::GUEST, Target::Unknown, scratch.path()), Ok)
+    };
     match what {
-        What::All { binary, document, component, fraction } => all(&binary, &document, built(component)?, fraction),
+        What::All { with, document, peers } => {
+            let setup = with.setup(built(with.component.clone())?)?;
+            all(&with, &setup, &document, &peers::Peers::read(&peers)?)
+        }
+        What::BesidePeers { with, rows } => {
+            let setup = with.setup(built(with.component.clone())?)?;
+            let measured = measure(&rows::BESIDE_PEERS, &with, &setup)?;
+            Ok(std::fs::write(rows, report::lines_beside_peers(&measured))?)
+        }
         What::FloorRaw(Calls { component, calls, threads }) => {
             let took = raw::Raw::load(&built(component)?)?.run(calls, threads)?;
             say_rate(calls, took);
@@ -150,7 +195,7 @@ fn run(what: What) -> Result<()> {
                 address: against.address.clone(),
                 skill: ECHO.to_owned(),
                 arguments: ECHO_ARGUMENTS.to_owned(),
-                expects: load::RESPONSE,
+                expects: &[load::RESPONSE],
             };
             say_load(&load::websocket(&invoke, against.amount())?);
             Ok(())
@@ -172,22 +217,26 @@ fn run(what: What) -> Result<()> {
     }
 }
 
-fn all(binary: &Path, document: &Path, component: PathBuf, fraction: Option<usize>) -> Result<()> {
-    if !binary.is_file() {
-        bail!("`{}` is no gateway; build it with `cargo build --release --bin openclaw`", binary.display());
-    }
-    // Children are started in other folders' names, so the path has to stand on its own.
-    let setup = rows::Setup { binary: binary.canonicalize()?, component, fraction: fraction.unwrap_or(1) };
+fn all(with: &With, setup: &rows::Setup, document: &Path, peers: &peers::Peers) -> Result<()> {
     let machine = machine::describe();
     say(&machine);
-    let (rows, mut errors) = rows::all(&setup);
-    if fraction.is_none() && errors.is_empty() {
-        report::write_between(document, "bench", &report::markdown(&rows, &machine, "make bench"))?;
-        say(&format!("\nwritten to {}", document.display()));
+    let rows = measure(&rows::ALL, with, setup)?;
+    if with.fraction.is_some() || with.only.is_some() {
+        return Ok(());
     }
+    report::write_between(document, "bench", &report::markdown(&rows, peers, &machine, "make bench"))?;
+    say(&format!("\nwritten to {}", document.display()));
+    for what in report::unexplained(&std::fs::read_to_string(document)?, &rows) {
+        say(&format!("OVER, and nothing says why under `Where a budget is missed`: {what}"));
+    }
+    Ok(())
+}
+
+fn measure(parts: &[rows::Part], with: &With, setup: &rows::Setup) -> Result<Vec<report::Row>> {
+    let (rows, mut errors) = rows::measure(parts, with.only.as_deref(), setup);
     match errors.pop() {
-        None => Ok(()),
-        Some(last) => Err(last.context("a part could not be measured, so no table was written")),
+        None => Ok(rows),
+        Some(last) => Err(last.context("a part could not be measured, so nothing was written")),
     }
 }
 

@@ -13,6 +13,11 @@ impl Quantiles {
         Self(nanoseconds)
     }
 
+    /// Several runs as one.
+    pub(crate) fn together(runs: Vec<Self>) -> Self {
+        Self::new(runs.into_iter().flat_map(|run| run.0).collect())
+    }
+
     /// The value below which `share` (0 to 1) of all lie; zero when there is none.
     pub(crate) fn at(&self, share: f64) -> Duration {
         let last = self.0.len().saturating_sub(1);
@@ -48,6 +53,8 @@ mod tests {
         assert_eq!(quantiles.p50(), Duration::from_nanos(51));
         assert_eq!(quantiles.p99(), Duration::from_nanos(99));
         assert_eq!(Quantiles::new(Vec::new()).p99(), Duration::ZERO);
+        let together = Quantiles::together(vec![Quantiles::new(vec![5, 3]), Quantiles::new(vec![1])]);
+        assert_eq!(together.p50(), Duration::from_nanos(3));
     }
 
     #[test]

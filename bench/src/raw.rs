@@ -25,6 +25,12 @@ impl log::Host for Nobody {
     }
 }
 
+/// What this engine compiles a component to: native code, as somebody might try to install it.
+pub(crate) fn precompiled(component: &[u8]) -> Result<Vec<u8>> {
+    let compile = || Engine::new(&config())?.precompile_component(component);
+    compile().map_err(|error: wasmtime::Error| anyhow!("the component does not compile: {error:#}"))
+}
+
 /// A guest ready to be instantiated.
 pub(crate) struct Raw {
     engine: Engine,

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::peers::Peers;
+
 /// A number with its unit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Measure {
@@ -40,6 +42,22 @@ impl Measure {
     }
 }
 
+impl Measure {
+    /// The number, and its unit as a word of its own.
+    const fn plain(self) -> (f64, &'static str) {
+        let unit = match self {
+            Self::Micros(_) => "µs",
+            Self::Millis(_) => "ms",
+            Self::PerSecond(_) => "/s",
+            Self::Mebibytes(_) => "MiB",
+            Self::Kibibytes(_) => "KiB",
+            Self::Times(_) => "×",
+            Self::Each(_) => "",
+        };
+        (self.value(), unit)
+    }
+}
+
 impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -54,7 +72,8 @@ impl fmt::Display for Measure {
     }
 }
 
-fn thousands(value: f64) -> String {
+/// A whole number with a comma at each thousand.
+pub(crate) fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -92,7 +111,7 @@ pub(crate) struct Row {
     pub(crate) measured: Measure,
     /// What it must keep to.
     pub(crate) budget: Budget,
-    /// What a user of today's software gets, as `make bench-peers` or its makers report it.
+    /// Under which key peers measured the same; empty when none has.
     pub(crate) peer: &'static str,
 }
 
@@ -121,7 +140,7 @@ impl Row {
         }
     }
 
-    fn cells(&self) -> [String; 7] {
+    fn cells(&self, peers: &Peers) -> [String; 7] {
         let budget = match self.budget {
             Budget::AtMostTimesFloor(times) => format!("≤ {times} × floor"),
             Budget::AtLeastTimesFloor(times) => format!("≥ {times} × floor"),
@@ -136,23 +155,31 @@ impl Row {
             self.ratio().map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2} ×")),
             budget,
             Self::verdict(self.is_kept()).to_owned(),
-            self.peer.to_owned(),
+            peers.beside(self.peer),
         ]
     }
 
     /// The row as one line for a terminal.
     pub(crate) fn line(&self) -> String {
-        let [what, floor, measured, ratio, budget, verdict, _] = self.cells();
+        let [what, floor, measured, ratio, budget, verdict, _] = self.cells(&Peers::default());
         format!("{verdict:<5} {what}: {measured} (floor {floor}; {ratio}, budget {budget})")
     }
 }
 
 /// The table in Markdown.
-pub(crate) fn markdown(rows: &[Row], machine: &str, command: &str) -> String {
-    let mut text = format!("Measured by `{command}` on {machine}.\n\n");
-    text.push_str("| what | floor, same run | gateway | ratio | budget | | a peer |\n|---|---|---|---|---|---|---|\n");
+pub(crate) fn markdown(rows: &[Row], peers: &Peers, machine: &str, command: &str) -> String {
+    let mut text = format!("Measured by `{command}` on {machine}.");
+    if !peers.rows.is_empty() {
+        text.push_str(&format!(
+            " The last column is for orientation and not of this run: measured {}.",
+            peers.measured
+        ));
+    }
+    text.push_str(
+        "\n\n| what | floor, same run | gateway | ratio | budget | | a peer |\n|---|---|---|---|---|---|---|\n",
+    );
     for row in rows {
-        text.push_str(&format!("| {} |\n", row.cells().join(" | ")));
+        text.push_str(&format!("| {} |\n", row.cells(peers).join(" | ")));
     }
     let over = rows.iter().filter(|row| row.is_kept() == Some(false)).count();
     text.push_str(&format!(
@@ -162,11 +189,43 @@ pub(crate) fn markdown(rows: &[Row], machine: &str, command: &str) -> String {
     text
 }
 
+/// One line of JSON for each row that peers stand beside: what `make bench-peers` prints its ratios from.
+pub(crate) fn lines_beside_peers(rows: &[Row]) -> String {
+    let part = |what: &str, measure: Measure| {
+        let (value, unit) = measure.plain();
+        serde_json::json!({ "what": what, "value": value, "unit": unit })
+    };
+    let rows = rows.iter().filter(|row| !row.peer.is_empty());
+    rows.map(|row| {
+        let mut line = part(&row.what, row.measured);
+        line["key"] = row.peer.into();
+        line["floor"] = row.floor.map_or(serde_json::Value::Null, |(floor, what)| part(what, floor));
+        format!("{line}\n")
+    })
+    .collect()
+}
+
+/// The heading under which a person says of every row that is OVER by how much, why, and what was tried.
+const REASONS: &str = "## Where a budget is missed";
+
+/// The rows that are OVER and of which the document does not yet speak under [`REASONS`].
+pub(crate) fn unexplained<'a>(document: &str, rows: &'a [Row]) -> Vec<&'a str> {
+    let reasons = document.split_once(REASONS).map_or("", |(_, after)| after);
+    let reasons = reasons.split("\n## ").next().unwrap_or_default();
+    let over = rows.iter().filter(|row| row.is_kept() == Some(false));
+    over.map(|row| row.what.as_str()).filter(|what| !reasons.contains(what)).collect()
+}
+
 /// Replaces what lies between `<!-- NAME:begin -->` and `<!-- NAME:end -->` in a document.
+///
+/// Everything else is a person's and stays as it is; a heading for the reasons of missed budgets is added once.
 pub(crate) fn write_between(document: &Path, name: &str, text: &str) -> Result<()> {
     let old = std::fs::read_to_string(document).with_context(|| format!("`{}` cannot be read", document.display()))?;
-    let new = replace_between(&old, name, text)
+    let mut new = replace_between(&old, name, text)
         .with_context(|| format!("`{}` has no `<!-- {name}:begin -->`", document.display()))?;
+    if !new.contains(REASONS) {
+        new.push_str(&format!("\n{REASONS}\n"));
+    }
     std::fs::write(document, new).with_context(|| format!("`{}` cannot be written", document.display()))
 }
 
@@ -192,7 +251,7 @@ mod tests {
             floor: Some((Measure::Micros(floor), "raw")),
             measured: Measure::Micros(measured),
             budget,
-            peer: "none",
+            peer: "fresh-call",
         }
     }
 
@@ -208,6 +267,36 @@ mod tests {
         let old = "a\n<!-- t:begin -->\nold\n<!-- t:end -->\nb\n";
         assert_eq!(replace_between(old, "t", "new\n").unwrap(), "a\n<!-- t:begin -->\nnew\n<!-- t:end -->\nb\n");
         assert!(replace_between("no marks", "t", "").is_none());
+    }
+
+    #[test]
+    fn what_a_person_wrote_outlives_every_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let document = folder.path().join("benchmarks.md");
+        let written = "# head\n<!-- bench:begin -->\n<!-- bench:end -->\n\n## Where a budget is missed\n\nBecause.\n";
+        std::fs::write(&document, written).unwrap();
+        for table in ["first\n", "second\n"] {
+            write_between(&document, "bench", table).unwrap();
+            let expected = written.replace("begin -->\n", &format!("begin -->\n{table}"));
+            assert_eq!(std::fs::read_to_string(&document).unwrap(), expected);
+        }
+        std::fs::write(&document, "<!-- bench:begin --><!-- bench:end -->").unwrap();
+        write_between(&document, "bench", "").unwrap();
+        assert!(std::fs::read_to_string(&document).unwrap().ends_with("\n## Where a budget is missed\n"));
+    }
+
+    #[test]
+    fn a_row_that_is_over_is_unexplained_until_it_is_named_among_the_reasons() {
+        let rows = [row(10.0, 16.0, Budget::AtMostTimesFloor(1.5))];
+        assert_eq!(unexplained("call\n## Where a budget is missed\n\n## Other\ncall", &rows), ["call"]);
+        assert!(unexplained("## Where a budget is missed\nA call costs more.\n", &rows).is_empty());
+        assert!(unexplained("", &[row(10.0, 14.0, Budget::AtMostTimesFloor(1.5))]).is_empty());
+    }
+
+    #[test]
+    fn rows_beside_peers_carry_their_floor() {
+        let expected = r#"{"floor":{"unit":"µs","value":10.0,"what":"raw"},"key":"fresh-call","unit":"µs","value":14.0,"what":"call"}"#;
+        assert_eq!(lines_beside_peers(&[row(10.0, 14.0, Budget::Orientation)]).trim_end(), expected);
     }
 
     #[test]

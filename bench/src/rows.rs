@@ -33,19 +33,34 @@ impl Setup {
     }
 }
 
-/// Measures everything, printing each row as it is known. A part that fails does not stop the others; it is the error.
-pub(crate) fn all(setup: &Setup) -> (Vec<Row>, Vec<anyhow::Error>) {
+/// A few rows that share their set-up.
+pub(crate) type Part = (&'static str, fn(&Setup) -> Result<Vec<Row>>);
+
+/// Every part, in the table's order.
+pub(crate) const ALL: [Part; 5] = [
+    ("guest calls", guest_calls::rows),
+    ("WebSocket", websocket::rows),
+    ("webhooks", webhook::rows),
+    ("neighbours", neighbours::rows),
+    ("footprint", footprint::rows),
+];
+
+/// The parts with a row that peers stand beside.
+pub(crate) const BESIDE_PEERS: [Part; 5] = [
+    ("guest calls", guest_calls::rows),
+    ("WebSocket", websocket::rows),
+    ("webhooks", webhook::rows),
+    ("a neighbour", neighbours::spinning),
+    ("footprint", footprint::rows),
+];
+
+/// Measures parts, printing each row as it is known. A part that fails does not stop the others; it is the error.
+///
+/// `only` leaves out every part whose name is another.
+pub(crate) fn measure(parts: &[Part], only: Option<&str>, setup: &Setup) -> (Vec<Row>, Vec<anyhow::Error>) {
     let mut rows = Vec::new();
     let mut errors = Vec::new();
-    type Part = (&'static str, fn(&Setup) -> Result<Vec<Row>>);
-    const PARTS: [Part; 5] = [
-        ("guest calls", guest_calls::rows),
-        ("WebSocket", websocket::rows),
-        ("webhooks", webhook::rows),
-        ("neighbours", neighbours::rows),
-        ("footprint", footprint::rows),
-    ];
-    for (name, part) in PARTS {
+    for (name, part) in parts.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         say(&format!("\n{name}"));
         match part(setup) {
             Ok(measured) => {
@@ -56,7 +71,7 @@ pub(crate) fn all(setup: &Setup) -> (Vec<Row>, Vec<anyhow::Error>) {
             }
             Err(error) => {
                 say(&format!("FAILED {name}: {error:#}"));
-                errors.push(error.context(name));
+                errors.push(error.context(*name));
             }
         }
     }

@@ -68,4 +68,19 @@ pub fn flood(_: Nothing) {
     }
 }
 
-skill!(echo, spin, allocate, recurse, flood);
+/// Executes `unreachable`.
+#[tool]
+pub fn trap(_: Nothing) {
+    #[cfg(target_arch = "wasm32")]
+    core::arch::wasm32::unreachable();
+    #[cfg(not(target_arch = "wasm32"))]
+    panic!("only a wasm guest can trap")
+}
+
+/// Panics.
+#[tool(name = "panic")]
+pub fn panic_now(_: Nothing) {
+    panic!("nobody asked for this")
+}
+
+skill!(echo, spin, allocate, recurse, flood, trap, panic_now);

@@ -1,56 +1,79 @@
-//! What an innocent caller notices of a guest that uses up what it can get: its p99 beside the idle gateway's.
+//! What an innocent caller notices of a hostile neighbour: its p99 beside the idle gateway's.
+//!
+//! Invariant: a row stands for a neighbour that ran into its own limit at least once while the innocent were measured;
+//! one that did not get to be hostile would prove nothing, and ends the measurement with an error.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::Setup;
+use crate::admin::Admin;
+use crate::component::variant;
 use crate::gateway::{Gateway, Home};
+use crate::hostile::{self, Hostile, How};
 use crate::load::{Amount, Invoke, RESPONSE, Socket, websocket};
-use crate::report::{Budget, Measure, Row};
+use crate::quantiles::Quantiles;
+use crate::report::{Budget, Measure, Row, say};
 
-/// What the neighbour does, the tool that does it, and the code its calls must end in: one that did not get to be
-/// hostile proves nothing.
-const NEIGHBOURS: [(&str, &str, &str); 4] = [
-    ("spins", "spin", "SKILL_TIMEOUT"),
-    ("allocates", "allocate", "SKILL_MEMORY"),
-    ("recurses", "recurse", "SKILL_TRAPPED"),
-    ("floods its log", "flood", "SKILL_TRAPPED"),
-];
 const REQUESTS: usize = 20_000;
+/// So long the innocent go on being measured for a neighbour to end once; a compile ends after 60 s at the latest.
+const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A row for each of the hostile set, and one for a neighbour that does nothing wrong.
 pub(super) fn rows(setup: &Setup) -> Result<Vec<Row>> {
     let home = Home::new(&setup.binary)?;
-    let component = setup.component_bytes()?;
-    home.install("bench", &component)?;
-    let mut rows = Vec::new();
-    for (does, tool, ends) in NEIGHBOURS {
-        // A gateway and an idle value of its own for each: nothing is left over of the neighbour before, and the
-        // machine's own noise moves both values.
-        let gateway = home.start()?;
-        innocent(&gateway, setup)?;
-        let idle = innocent(&gateway, setup)?;
-        let beside = beside_a_neighbour(&gateway, tool, ends, || innocent(&gateway, setup))?;
-        rows.push(Row {
-            what: format!("innocent p99 while one guest {does}"),
-            floor: Some((Measure::Micros(idle), "idle")),
-            measured: Measure::Micros(beside),
-            budget: Budget::AtMostTimesFloor(2.0),
-            peer: if tool == "spin" { "OpenClaw: all stall 2.8 s" } else { "–" },
-        });
-        gateway.stop()?;
+    home.install("bench", &setup.component_bytes()?)?;
+    let scratch = tempfile::tempdir()?;
+    for (name, component) in hostile::components(scratch.path())? {
+        home.install(name, &component)?;
     }
-    Ok(rows)
+    let neighbours = [hostile::HONEST].into_iter().chain(hostile::CALLERS).chain(hostile::installers(setup.fraction)?);
+    neighbours.map(|neighbour| beside(&home, &neighbour, setup)).collect()
 }
 
-/// p99 in microseconds of one caller who calls `echo` and waits for each reply.
-fn innocent(gateway: &Gateway, setup: &Setup) -> Result<f64> {
+/// The one row that peers are measured beside.
+pub(super) fn spinning(setup: &Setup) -> Result<Vec<Row>> {
+    let home = Home::new(&setup.binary)?;
+    home.install("bench", &setup.component_bytes()?)?;
+    Ok(vec![beside(&home, &hostile::SPINS, setup)?])
+}
+
+fn beside(home: &Home, neighbour: &Hostile, setup: &Setup) -> Result<Row> {
+    // A gateway and an idle value of its own for each: nothing is left over of the neighbour before, and the
+    // machine's own noise moves both values.
+    let gateway = home.start()?;
+    innocent(&gateway, setup)?;
+    let idle = innocent(&gateway, setup)?;
+    let (beside, ended) = while_it_attacks(&gateway, &home.admin(), neighbour, setup)
+        .with_context(|| format!("the neighbour that {}", neighbour.does))?;
+    gateway.stop()?;
+    let is_honest = neighbour.ends == [RESPONSE];
+    let ends = match neighbour.ends {
+        [end] if !is_honest => format!(" ({end})"),
+        _ => String::new(),
+    };
+    let micros = |quantiles: &Quantiles| Measure::Micros(quantiles.p99().as_secs_f64() * 1e6);
+    let row = Row {
+        what: format!("innocent p99 while a neighbour {}{ends}", neighbour.does),
+        floor: Some((micros(&idle), "idle")),
+        measured: micros(&beside),
+        budget: if is_honest { Budget::Orientation } else { Budget::AtMostTimesFloor(2.0) },
+        peer: if neighbour.does == hostile::SPINS.does { "stuck" } else { "" },
+    };
+    // Said at once: the whole set takes minutes.
+    say(&format!("      {} ended {ended} times: {} (idle {})", neighbour.does, row.measured, micros(&idle)));
+    Ok(row)
+}
+
+/// One caller who calls `echo` and waits for each reply.
+fn innocent(gateway: &Gateway, setup: &Setup) -> Result<Quantiles> {
     let invoke = Invoke {
         address: gateway.address.clone(),
         skill: crate::ECHO.to_owned(),
         arguments: crate::ECHO_ARGUMENTS.to_owned(),
-        expects: RESPONSE,
+        expects: &[RESPONSE],
     };
     let amount = Amount {
         connections: 1,
@@ -58,47 +81,78 @@ fn innocent(gateway: &Gateway, setup: &Setup) -> Result<f64> {
         warm_up: setup.count(500),
         limit: Duration::from_secs(20),
     };
-    Ok(websocket(&invoke, amount)?.latencies.p99().as_secs_f64() * 1e6)
+    Ok(websocket(&invoke, amount)?.latencies)
 }
 
-/// Measures while another connection calls a hostile tool again as soon as it is refused.
-fn beside_a_neighbour(
+/// Measures until the neighbour has ended at least once: the innocent's latencies, and how often it ended.
+fn while_it_attacks(
     gateway: &Gateway,
-    tool: &str,
-    ends: &'static str,
-    measure: impl FnOnce() -> Result<f64>,
-) -> Result<f64> {
-    let invoke = Invoke {
-        address: gateway.address.clone(),
-        skill: format!("bench/{tool}"),
-        arguments: "{}".to_owned(),
-        expects: ends,
-    };
-    let over = AtomicBool::new(false);
+    admin: &Admin,
+    neighbour: &Hostile,
+    setup: &Setup,
+) -> Result<(Quantiles, usize)> {
+    let (over, ended) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        let neighbour = scope.spawn(|| -> Result<()> {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async {
-                let mut socket = Socket::open(invoke.clone()).await?;
-                let mut calls = 0;
-                while !over.load(Ordering::Relaxed) {
-                    tokio::select! {
-                        called = socket.call(calls) => {
-                            called?;
-                            calls += 1;
-                        }
-                        // A guest that spins holds its call until the deadline; the measurement does not wait for it.
-                        () = until(&over) => {}
-                    }
+        let attacker = scope.spawn(|| attack(gateway, admin, neighbour, &over, &ended));
+        let measured = (|| {
+            let (began, mut runs) = (Instant::now(), Vec::new());
+            while ended.load(Ordering::Relaxed) == 0 || runs.is_empty() {
+                if attacker.is_finished() {
+                    break;
                 }
-                Ok(())
-            })
-        });
-        let measured = measure();
+                if began.elapsed() > PATIENCE {
+                    bail!("it did not end once within {PATIENCE:?}");
+                }
+                runs.push(innocent(gateway, setup)?);
+            }
+            Ok(Quantiles::together(runs))
+        })();
+        let ended = ended.load(Ordering::Relaxed);
         over.store(true, Ordering::Relaxed);
-        neighbour.join().map_err(|_| anyhow!("the neighbour panicked"))??;
-        measured
+        // What went wrong with the attack explains what went wrong with the measurement.
+        attacker.join().map_err(|_| anyhow!("its thread panicked"))??;
+        Ok((measured?, ended))
     })
+}
+
+/// Attacks again as soon as it is answered, until it is over.
+fn attack(gateway: &Gateway, admin: &Admin, neighbour: &Hostile, over: &AtomicBool, ended: &AtomicUsize) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        tokio::select! {
+            attacked = repeat(gateway, admin, neighbour, ended) => attacked,
+            // A guest that spins holds its call until the deadline; nobody waits for the last one.
+            () = until(over) => Ok(()),
+        }
+    })
+}
+
+async fn repeat(gateway: &Gateway, admin: &Admin, neighbour: &Hostile, ended: &AtomicUsize) -> Result<()> {
+    let (file, varies) = match &neighbour.how {
+        How::Calls(skill, arguments) => {
+            let mut socket = Socket::open(Invoke {
+                address: gateway.address.clone(),
+                skill: (*skill).to_owned(),
+                arguments: (*arguments).to_owned(),
+                expects: neighbour.ends,
+            })
+            .await?;
+            loop {
+                socket.call(ended.load(Ordering::Relaxed)).await?;
+                ended.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        How::Installs(file) => (file, false),
+        How::InstallsVariants(file) => (file, true),
+    };
+    for attempt in 0.. {
+        let file = if varies { variant(file, attempt).into() } else { file.clone() };
+        let said = admin.install(file).await?;
+        if !neighbour.ends.iter().any(|end| said.contains(end)) {
+            bail!("answered {said}");
+        }
+        ended.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
 }
 
 async fn until(over: &AtomicBool) {

@@ -49,14 +49,14 @@ pub(super) fn rows(setup: &Setup) -> Result<Vec<Row>> {
             floor: Some((Measure::PerSecond(median(floor_rate)), "durable POST")),
             measured: Measure::PerSecond(median(rate)),
             budget: Budget::AtLeastTimesFloor(0.5),
-            peer: "OpenClaw 4,381/s: in memory, unsandboxed",
+            peer: "webhook",
         },
         Row {
             what: "the same, p99".to_owned(),
             floor: Some((Measure::Millis(median(floor_p99)), "durable POST")),
             measured: Measure::Millis(median(p99)),
             budget: Budget::Orientation,
-            peer: "OpenClaw 9.9 ms",
+            peer: "webhook-p99",
         },
     ])
 }

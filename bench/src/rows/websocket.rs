@@ -33,14 +33,14 @@ pub(super) fn rows(setup: &Setup) -> Result<Vec<Row>> {
             floor: Some((Measure::Micros(median(floor_p50)), "JSON echo")),
             measured: Measure::Micros(median(p50)),
             budget: Budget::AtMostTimesFloor(1.5),
-            peer: "OpenClaw `health` 1,340 µs",
+            peer: "websocket-p50",
         },
         Row {
             what: "the same, 16 connections".to_owned(),
             floor: Some((Measure::PerSecond(median(floor_many)), "JSON echo")),
             measured: Measure::PerSecond(median(many)),
             budget: Budget::AtLeastTimesFloor(0.35),
-            peer: "OpenClaw 1,668/s",
+            peer: "websocket-16",
         },
     ])
 }
@@ -50,7 +50,7 @@ fn ask(address: &str, setup: &Setup, connections: usize, requests: usize) -> Res
         address: address.to_owned(),
         skill: crate::ECHO.to_owned(),
         arguments: crate::ECHO_ARGUMENTS.to_owned(),
-        expects: RESPONSE,
+        expects: &[RESPONSE],
     };
     let requests = setup.count(requests);
     let amount =
