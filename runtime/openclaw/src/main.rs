@@ -9,6 +9,7 @@ mod config;
 mod console;
 mod exit;
 mod gateway;
+mod log_lines;
 mod ops;
 mod telemetry;
 mod wiring;
@@ -23,5 +24,7 @@ fn main() -> ExitCode {
         // The compile jail runs this binary again; nothing of a gateway may have begun before it limits itself.
         return openclaw_wasm::compile_child_main(rest);
     }
-    cli::run()
+    let code = cli::run();
+    telemetry::flush();
+    code
 }
