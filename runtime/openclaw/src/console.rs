@@ -33,9 +33,9 @@ pub(crate) fn json(value: &impl Serialize) {
     }
 }
 
-/// Says something to the person at the terminal.
+/// Says something to the person at the terminal. Much of it repeats what a stranger's file or skill said.
 pub(crate) fn talk(line: impl AsRef<str>) {
-    drop(writeln!(std::io::stderr(), "{}", line.as_ref()));
+    drop(writeln!(std::io::stderr(), "{}", printable(line.as_ref())));
 }
 
 /// Says what would help.
