@@ -70,6 +70,13 @@ impl Cache {
         Ok(Self { folder, key, compatibility })
     }
 
+    /// A key for another purpose, which tells nothing about the machine key.
+    pub(crate) fn derive_key(&self, purpose: &str) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        mac.update(purpose.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
     fn path(&self, digest: Digest) -> PathBuf {
         self.folder.join(format!("{}-{}.cwasm", digest.to_hex(), hex::encode(&self.compatibility[..8])))
     }

@@ -40,9 +40,17 @@ pub(crate) struct Task {
     pub(crate) tenant: TenantId,
     pub(crate) trace: TraceId,
     pub(crate) limits: CallLimits,
+    /// When the whole call must be over: the moment it began and `limits.deadline`.
+    pub(crate) deadline: Instant,
     pub(crate) on_refusal: OnRefusal,
     pub(crate) wasi: bool,
     pub(crate) weight: NonZeroUsize,
+}
+
+impl Task {
+    fn timed_out(&self) -> Refusal {
+        Refusal::TimedOut { guest: self.guest.to_string(), limit: self.limits.deadline }
+    }
 }
 
 /// What a finished run used.
@@ -74,7 +82,7 @@ impl Runner {
         work: impl FnOnce(Store<HostState>) -> Work<T>,
     ) -> Result<(T, Usage), Refusal> {
         let started = Instant::now();
-        let deadline = started + task.limits.deadline;
+        let deadline = task.deadline;
         let permit = self.admit(task, deadline).await?;
         let slice = Slice::default();
         let log = LogBook::new(Arc::clone(&task.guest), task.tenant.clone(), task.trace, task.limits.log_bytes);
@@ -84,9 +92,7 @@ impl Runner {
         let ended = self.drive(running, &slice, deadline).await;
         let (result, state) = match ended {
             Ended::Returned(returned) => *returned,
-            Ended::TimedOut => {
-                return Err(Refusal::TimedOut { guest: task.guest.to_string(), limit: task.limits.deadline });
-            }
+            Ended::TimedOut => return Err(task.timed_out()),
             Ended::Broke(what) => return Err(Refusal::internal(format!("running `{}`: {what}", task.guest))),
         };
         match result {
@@ -99,6 +105,27 @@ impl Runner {
                 Ok((value, usage))
             }
             Err(error) => Err(classify(&error, &task.guest, &task.limits, Some(&state))),
+        }
+    }
+
+    /// Does work of the host's own that is too long for a thread that does I/O, as if a guest did it: with a place of
+    /// the tenant's share, on guest threads, within the deadline.
+    ///
+    /// Cancel safety: work that has begun ends by itself, and keeps its place until then.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        task: &Task,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let permit = self.admit(task, task.deadline).await?;
+        let elsewhere = self.lane.take_over(async move {
+            let _permit = permit;
+            work()
+        });
+        let elsewhere = elsewhere.ok_or_else(|| Refusal::internal("no threads for long-running guests"))?;
+        match timeout_at(task.deadline.into(), elsewhere).await {
+            Ok(done) => done.map_err(Refusal::internal),
+            Err(_) => Err(task.timed_out()),
         }
     }
 

@@ -12,11 +12,13 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 /// How linear memories get their address space. Tried in this order until one fits the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rung {
-    /// 4 GiB and guard pages for each memory: no bounds checks in guest code, about 1 TiB of address space.
+    /// 4 GiB and guard pages for each memory: no bounds checks in guest code, some 260 GiB of address space for 64
+    /// instances.
     Reserved,
-    /// 64 MiB for each memory without guards: about 5 % slower code, 16 GiB of address space.
+    /// 64 MiB for each memory without guards: about 5 % slower code, some 4 GiB of address space for 64 instances.
     Small,
-    /// No pool: memory is mapped for each call. Works everywhere and costs system calls.
+    /// No pool and nothing reserved: what a memory holds is mapped for each call, and moved when it grows. Needs no
+    /// more address space than guests use, and costs system calls.
     OnDemand,
 }
 
@@ -77,9 +79,17 @@ fn shared_config(rung: Rung) -> Config {
         // Copy-on-write images remap memory on most calls once there are more components than warm slots.
         .memory_init_cow(false);
     match rung {
-        Rung::Reserved | Rung::OnDemand => {}
+        Rung::Reserved => {}
         Rung::Small => {
             config.memory_reservation(64 << 20).memory_guard_size(0).guard_before_linear_memory(false);
+        }
+        Rung::OnDemand => {
+            config
+                .memory_reservation(0)
+                .memory_reservation_for_growth(1 << 20)
+                .memory_may_move(true)
+                .memory_guard_size(0)
+                .guard_before_linear_memory(false);
         }
     }
     config
@@ -100,12 +110,13 @@ fn runtime_config(rung: Rung, live_instances: u32) -> Config {
         return config;
     }
     let mut pool = PoolingAllocationConfig::new();
-    // A permit stands for one memory, so there are as many memories as instances; the other pools follow what one
-    // memory's worth of the largest known component needs.
+    // A permit stands for one memory, so there are as many memories as instances. The other pools hold the most any
+    // such instance may have: were they smaller, a component with one memory and many core instances would use up
+    // everybody's while holding a few permits.
     pool.total_component_instances(live_instances)
-        .total_core_instances(live_instances * 5)
+        .total_core_instances(live_instances * CORE_INSTANCES_PER_COMPONENT)
         .total_memories(live_instances)
-        .total_tables(live_instances * 5)
+        .total_tables(live_instances * TABLES_PER_COMPONENT)
         .total_stacks(live_instances)
         .total_gc_heaps(0)
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)

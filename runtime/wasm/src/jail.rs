@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::process::{ExitCode, Stdio};
 
 use openclaw_domain::Digest;
-use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use wasmtime::Engine;
@@ -137,11 +137,16 @@ fn run_child(arguments: &[String]) -> wasmtime::Result<()> {
 /// Takes from this process what compiling does not need.
 fn confine(memory: u64, cpu_seconds: u64) -> wasmtime::Result<()> {
     let exactly = |limit| Rlimit { current: Some(limit), maximum: Some(limit) };
-    setrlimit(Resource::As, exactly(memory))?;
-    setrlimit(Resource::Cpu, exactly(cpu_seconds))?;
+    // What the gateway itself was limited to cannot be raised, and asking for it would be an error.
+    let at_most = |resource, limit: u64| {
+        let inherited = getrlimit(resource).maximum.unwrap_or(limit);
+        setrlimit(resource, exactly(limit.min(inherited)))
+    };
+    at_most(Resource::As, memory)?;
+    at_most(Resource::Cpu, cpu_seconds)?;
     setrlimit(Resource::Core, exactly(0))?;
     setrlimit(Resource::Fsize, exactly(0))?;
-    setrlimit(Resource::Nofile, exactly(16))?;
+    at_most(Resource::Nofile, 16)?;
     rustix::thread::set_no_new_privs(true)?;
     setpriority_process(None, 10)?;
     Ok(())

@@ -14,6 +14,9 @@ const NICENESS: i32 = 10;
 /// Guest threads. Two cores are what the gateway is planned for; more guests than threads share them tick by tick.
 const THREADS: usize = 2;
 
+/// Stack of a guest thread: the checks of deep values nest there. Address space until it is used.
+const STACK: usize = 16 << 20;
+
 /// The runtime, started when the first guest needs it.
 #[derive(Debug, Default)]
 pub(crate) struct Lane(OnceLock<Option<Runtime>>);
@@ -43,6 +46,7 @@ fn start() -> Option<Runtime> {
     let built = Builder::new_multi_thread()
         .worker_threads(THREADS)
         .thread_name("guest")
+        .thread_stack_size(STACK)
         .enable_time()
         .on_thread_start(|| {
             // Without a process id the call means the calling thread, on Linux.

@@ -19,6 +19,10 @@ mod linker;
 mod state;
 mod worlds;
 
+mod schema;
+mod schema_cost;
+mod seal;
+
 mod cache;
 mod compile;
 mod jail;

@@ -7,7 +7,7 @@ use openclaw_domain::CallLimits;
 use wasmtime::{Error, ResourceLimiter, Result};
 
 use crate::engine::{CORE_INSTANCES_PER_COMPONENT, MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT};
-use crate::stop::Stopped;
+use crate::stop::{Stopped, is_host_out_of_memory};
 
 /// What a guest sees when growth is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(crate) struct Limiter {
     table: usize,
     pub(crate) refused_memory: bool,
     pub(crate) refused_table: bool,
+    /// The host had none to give: no fault of the guest.
+    pub(crate) host_was_short: bool,
 }
 
 impl Limiter {
@@ -40,6 +42,7 @@ impl Limiter {
             table: 0,
             refused_memory: false,
             refused_table: false,
+            host_was_short: false,
         }
     }
 
@@ -72,7 +75,11 @@ impl ResourceLimiter for Limiter {
         Ok(true)
     }
 
-    fn memory_grow_failed(&mut self, _: Error) -> Result<()> {
+    fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
+        if is_host_out_of_memory(&error) {
+            self.host_was_short = true;
+            return self.refuse(Stopped::HostMemory).map(drop);
+        }
         self.refused_memory = true;
         self.refuse(Stopped::Memory).map(drop)
     }

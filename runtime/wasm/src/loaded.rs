@@ -8,7 +8,6 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jsonschema::Validator;
 use openclaw_domain::ports::{Journal, Packages};
 use openclaw_domain::{
     Clock, Digest, EventKind, GrantShape, Installed, NewEvent, Refusal, Severity, TenantId, ToolName, TraceId, World,
@@ -17,13 +16,14 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::arguments::Schemas;
 use crate::bindings::{ingress::IngressTransformPre, skill::SkillCorePre};
 use crate::cache::{Authentic, Cache, Lookup};
 use crate::engine::{Rung, weight};
 use crate::jail::{self, CompileError};
 use crate::settings::CompileSettings;
 use crate::state::HostState;
-use crate::{arguments, compile, linker};
+use crate::{compile, linker};
 
 /// A component that can be instantiated at once.
 pub(crate) struct Loaded {
@@ -33,7 +33,7 @@ pub(crate) struct Loaded {
     /// Places in the pool one instance takes.
     pub(crate) weight: NonZeroUsize,
     /// Compiled schemas of its tools.
-    pub(crate) validators: HashMap<ToolName, Validator>,
+    pub(crate) schemas: HashMap<ToolName, Schemas>,
     last_call: AtomicU64,
 }
 
@@ -70,6 +70,23 @@ pub(crate) struct Loader {
     flights: Mutex<HashMap<Digest, Arc<AsyncMutex<()>>>>,
     /// Compilers that may run at one time: one, so that the other core keeps serving.
     compilers: Semaphore,
+}
+
+/// One caller's hold on the gate of a digest. The last one takes the gate away, however its work ended.
+struct Flight<'a> {
+    gate: Arc<AsyncMutex<()>>,
+    digest: Digest,
+    loader: &'a Loader,
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let mut flights = self.loader.flights();
+        // The map's own and this one: nobody else waits, and nobody new can come while the map is locked.
+        if Arc::strong_count(&self.gate) == 2 {
+            flights.remove(&self.digest);
+        }
+    }
 }
 
 /// What a [`Loader`] is made of.
@@ -124,7 +141,7 @@ impl Loader {
         let key = (installed.digest, GrantShape);
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let flight = self.flight(installed.digest);
-        let _alone = flight.lock().await;
+        let _alone = flight.gate.lock().await;
         if let Some(loaded) = self.ready().get(&key) {
             return Ok(Arc::clone(loaded));
         }
@@ -138,13 +155,15 @@ impl Loader {
             ready.remove(&oldest);
         }
         drop(ready);
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&installed.digest);
         Ok(loaded)
     }
 
-    fn flight(&self, digest: Digest) -> Arc<AsyncMutex<()>> {
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(flights.entry(digest).or_default())
+    fn flights(&self) -> MutexGuard<'_, HashMap<Digest, Arc<AsyncMutex<()>>>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn flight(&self, digest: Digest) -> Flight<'_> {
+        Flight { gate: Arc::clone(self.flights().entry(digest).or_default()), digest, loader: self }
     }
 
     /// Whether compiled code is on disk.
@@ -155,12 +174,14 @@ impl Loader {
     /// Makes sure compiled code is on disk, compiling if it is not. For the start of the gateway.
     pub(crate) async fn prepare(&self, installed: &Installed) -> Result<(), LoadError> {
         let flight = self.flight(installed.digest);
-        let _alone = flight.lock().await;
+        let _alone = flight.gate.lock().await;
         self.component(installed.digest, &installed.tenant, TraceId::new(), None).await.map(drop)
     }
 
     /// Compiles and links bytes that are about to be installed, without keeping them in memory.
     pub(crate) async fn try_out(&self, installed: &Installed, bytes: &[u8]) -> Result<Loaded, LoadError> {
+        let flight = self.flight(installed.digest);
+        let _alone = flight.gate.lock().await;
         let component = self.component(installed.digest, &installed.tenant, TraceId::new(), Some(bytes)).await?;
         self.link(&component, installed, 0)
     }
@@ -233,17 +254,16 @@ impl Loader {
             World::Skill => Entry::Skill(SkillCorePre::new(pre).map_err(wrong)?),
             World::IngressTransform => Entry::Ingress(IngressTransformPre::new(pre).map_err(wrong)?),
         };
-        let mut validators = HashMap::new();
+        let mut schemas = HashMap::new();
         for tool in &installed.tools {
-            let validator = arguments::compile(&tool.input_schema).map_err(LoadError::Link)?;
-            validators.insert(tool.name.clone(), validator);
+            schemas.insert(tool.name.clone(), Schemas::of(tool).map_err(LoadError::Link)?);
         }
         let memories = component.resources_required().map_or(u32::MAX, |needed| needed.num_memories);
         Ok(Loaded {
             entry,
             wasi: linker::needs_wasi(&installed.imports),
             weight: weight(memories),
-            validators,
+            schemas,
             last_call: AtomicU64::new(call),
         })
     }

@@ -60,6 +60,10 @@ impl HostState {
         self.limiter.refused_memory
     }
 
+    pub(crate) const fn host_was_short(&self) -> bool {
+        self.limiter.host_was_short
+    }
+
     pub(crate) const fn was_refused_table(&self) -> bool {
         self.limiter.refused_table
     }

@@ -3,6 +3,7 @@
 use openclaw_domain::{CallLimits, Refusal};
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
+use crate::engine::WASM_STACK;
 use crate::state::HostState;
 
 /// A reason of ours to end a guest; it travels through wasmtime as an error.
@@ -16,6 +17,25 @@ pub(crate) enum Stopped {
     Tables,
     #[error("the limit of host calls is reached")]
     HostCalls,
+    #[error("the host has no memory left")]
+    HostMemory,
+}
+
+/// Whether the machine had no memory, or no address space, to give. The guest is not to blame for it.
+pub(crate) fn is_host_out_of_memory(error: &wasmtime::Error) -> bool {
+    error.is::<wasmtime::error::OutOfMemory>()
+        || error.chain().any(|cause| {
+            let number = cause
+                .downcast_ref::<rustix::io::Errno>()
+                .map(|errno| errno.raw_os_error())
+                .or_else(|| cause.downcast_ref::<std::io::Error>()?.raw_os_error());
+            number == Some(rustix::io::Errno::NOMEM.raw_os_error())
+        })
+}
+
+/// How a host without memory says so.
+fn host_is_short() -> Refusal {
+    Refusal::Busy("the host has no memory left for another instance".to_owned())
 }
 
 /// wasmtime keeps its "out of hostcall fuel" error private; this is how its text begins. Pinned by a test.
@@ -41,10 +61,17 @@ pub(crate) fn classify(
                 Refusal::OverLimit { guest, what: "table elements", limit: limits.table_elements as u64 }
             }
             Stopped::HostCalls => Refusal::OverLimit { guest, what: "host calls", limit: limits.host_calls },
+            Stopped::HostMemory => host_is_short(),
         };
     }
     if error.is::<PoolConcurrencyLimitError>() {
         return Refusal::Busy("all instances are in use".to_owned());
+    }
+    if is_host_out_of_memory(error) || state.is_some_and(HostState::host_was_short) {
+        return host_is_short();
+    }
+    if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
+        return Refusal::OverLimit { guest, what: "bytes of stack", limit: WASM_STACK as u64 };
     }
     if state.is_some_and(HostState::was_refused_memory) {
         return Refusal::OutOfMemory { guest, limit_bytes: limits.memory };

@@ -70,42 +70,73 @@ impl LogBook {
     }
 
     /// Writes one line into the gateway's log, marked as a guest's.
+    ///
+    /// What it costs is what it becomes, after escaping, and something for being a line at all.
     pub(crate) fn write(&self, level: wit::Level, message: &str, fields: &[wit::Field]) {
-        let fields_size: usize = fields.iter().map(|field| field.name.len() + field.value.len()).sum();
-        if !self.afford(message.len().min(LINE_BYTES) + fields_size.min(LINE_BYTES)) {
+        if self.is_spent() {
             return;
         }
-        let message = cut(message, LINE_BYTES);
+        let message = escaped(cut(message, LINE_BYTES), LINE_BYTES);
+        let fields = fields_as_text(fields);
+        if !self.afford(LINE_COST + message.len() + fields.len()) {
+            return;
+        }
         if matches!(level, wit::Level::Warn | wit::Level::Error) {
-            self.budget().last_words = Some(cut(message, LAST_WORDS_BYTES).into());
+            self.budget().last_words = Some(cut(&message, LAST_WORDS_BYTES).into());
         }
         let Shared { guest, tenant, trace, .. } = &*self.shared;
-        let fields = Fields(fields);
         match level {
-            wit::Level::Trace => event!(target: "guest", Level::TRACE, %guest, %tenant, %trace, %fields, "{message}"),
-            wit::Level::Debug => event!(target: "guest", Level::DEBUG, %guest, %tenant, %trace, %fields, "{message}"),
-            wit::Level::Info => event!(target: "guest", Level::INFO, %guest, %tenant, %trace, %fields, "{message}"),
-            wit::Level::Warn => event!(target: "guest", Level::WARN, %guest, %tenant, %trace, %fields, "{message}"),
-            wit::Level::Error => event!(target: "guest", Level::ERROR, %guest, %tenant, %trace, %fields, "{message}"),
+            wit::Level::Trace => event!(target: "guest", Level::TRACE, %guest, %tenant, %trace, fields, "{message}"),
+            wit::Level::Debug => event!(target: "guest", Level::DEBUG, %guest, %tenant, %trace, fields, "{message}"),
+            wit::Level::Info => event!(target: "guest", Level::INFO, %guest, %tenant, %trace, fields, "{message}"),
+            wit::Level::Warn => event!(target: "guest", Level::WARN, %guest, %tenant, %trace, fields, "{message}"),
+            wit::Level::Error => event!(target: "guest", Level::ERROR, %guest, %tenant, %trace, fields, "{message}"),
         }
+    }
+
+    /// Whether nothing more is written; counts the line that was not.
+    fn is_spent(&self) -> bool {
+        let mut budget = self.budget();
+        let is_spent = budget.left == 0;
+        budget.dropped += u64::from(is_spent);
+        is_spent
     }
 }
 
-/// Named values as `name=value`, without line feeds or terminal escapes.
-struct Fields<'a>(&'a [wit::Field]);
+/// What a line costs besides its bytes: the gateway adds about as much to each.
+const LINE_COST: usize = 64;
+/// Fields of one line that are kept.
+const MAX_FIELDS: usize = 32;
 
-impl std::fmt::Display for Fields<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut left = LINE_BYTES;
-        for field in self.0 {
-            left = left.saturating_sub(field.name.len() + field.value.len());
-            if left == 0 {
-                break;
-            }
-            write!(f, "{}={:?} ", field.name.escape_debug(), field.value)?;
+/// Text as it may stand on a terminal and in a line of its own: what could move the cursor or begin a line is escaped.
+fn escaped(text: &str, limit: usize) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if escaped.len() >= limit {
+            break;
         }
-        Ok(())
+        escaped.extend(character.escape_debug());
     }
+    escaped
+}
+
+/// Named values as `name="value"`, as many as fit a line.
+fn fields_as_text(fields: &[wit::Field]) -> String {
+    let mut text = String::new();
+    for field in fields.iter().take(MAX_FIELDS) {
+        let left = LINE_BYTES.saturating_sub(text.len());
+        if left == 0 {
+            break;
+        }
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&escaped(cut(&field.name, left), left));
+        text.push_str("=\"");
+        text.push_str(&escaped(cut(&field.value, left), left));
+        text.push('"');
+    }
+    text
 }
 
 /// The longest beginning of `text` of at most `bytes` that is whole characters.
@@ -116,8 +147,6 @@ pub(crate) fn cut(text: &str, bytes: usize) -> &str {
 impl wit::Host for HostState {
     fn write(&mut self, level: wit::Level, message: String, fields: Vec<wit::Field>) -> wasmtime::Result<()> {
         self.spend()?;
-        // A line is shown on a terminal and read by programs: what could move the cursor or begin a line is escaped.
-        let message = message.escape_debug().to_string();
         self.log.write(level, &message, &fields);
         Ok(())
     }
@@ -133,12 +162,22 @@ mod tests {
 
     #[test]
     fn lines_past_the_budget_are_counted_and_dropped() {
-        let book = book(10);
+        let book = book(LINE_COST + 10);
         book.write(wit::Level::Error, "12345", &[]);
         book.write(wit::Level::Error, "1234567", &[]);
         book.write(wit::Level::Error, "1", &[]);
         assert_eq!(book.dropped(), 2);
         assert_eq!(book.last_words().as_deref(), Some("12345"));
+    }
+
+    #[test]
+    fn an_empty_line_costs_and_so_do_empty_fields_and_what_escaping_adds() {
+        let book = book(10 * LINE_COST);
+        (0..100).for_each(|_| book.write(wit::Level::Info, "", &[]));
+        assert_eq!(book.dropped(), 90);
+        let empty = wit::Field { name: String::new(), value: String::new() };
+        assert_eq!(fields_as_text(&vec![empty; 1000]).len(), MAX_FIELDS * 4 - 1);
+        assert!(escaped(&"\u{1}".repeat(LINE_BYTES), LINE_BYTES).len() <= LINE_BYTES + 16);
     }
 
     #[test]

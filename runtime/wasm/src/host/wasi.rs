@@ -70,8 +70,7 @@ impl StdoutStream for LogStream {
 impl LogStream {
     fn say(&self, bytes: &[u8]) {
         for line in String::from_utf8_lossy(bytes).lines().filter(|line| !line.is_empty()) {
-            let line = line.escape_debug().to_string();
-            self.log.write(self.level, &line, &[]);
+            self.log.write(self.level, line, &[]);
         }
     }
 }
@@ -177,4 +176,20 @@ pub(crate) fn link(linker: &mut Linker<HostState>, interface: &str) -> wasmtime:
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use openclaw_domain::{TenantId, TraceId};
+    use wasmtime_wasi::p2::bindings::random::random::Host as _;
+
+    use super::*;
+
+    #[test]
+    fn a_guest_that_asks_for_more_random_bytes_than_the_limit_is_stopped() {
+        let log = LogBook::new("guest".into(), TenantId::default(), TraceId::new(), 0);
+        let mut wasi = Wasi::new(log);
+        assert_eq!(wasi.ctx.random().get_random_bytes(RANDOM_BYTES).unwrap().len(), 64 << 10);
+        assert!(wasi.ctx.random().get_random_bytes(RANDOM_BYTES + 1).is_err());
+    }
 }

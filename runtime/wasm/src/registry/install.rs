@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use openclaw_domain::{CallLimits, Installed, Refusal, SkillName, TenantId, ToolSpec, TraceId};
@@ -142,8 +142,9 @@ impl Registry {
             size: bytes.len() as u64,
             installed_at: self.clock.now(),
         };
-        let _alone = self.changing.lock().await;
+        // Compiling may take a minute; nobody who enables, removes or installs another skill waits for it.
         installed.tools = self.try_out(&installed, &bytes).await?;
+        let _alone = self.changing.lock().await;
         self.keep(&installed, bytes)
             .await
             .map_err(|source| InstallError::Keep { name: installed.name.clone(), source })?;
@@ -177,7 +178,8 @@ impl Registry {
     async fn list_tools(&self, installed: &Installed, loaded: &Loaded) -> Result<Vec<wit::Tool>, Refusal> {
         let limits =
             CallLimits { deadline: LIST_TOOLS_DEADLINE.min(self.settings.limits.deadline), ..self.settings.limits };
-        let task = task(&installed.tenant, installed.name.as_str().into(), TraceId::new(), limits, loaded);
+        let end = Instant::now() + limits.deadline;
+        let task = task(&installed.tenant, installed.name.as_str().into(), TraceId::new(), limits, end, loaded);
         let Entry::Skill(pre) = &loaded.entry else { return Ok(Vec::new()) };
         let pre = pre.clone();
         let (listed, _) = self

@@ -20,6 +20,7 @@ use crate::cache::Cache;
 use crate::call::Runner;
 use crate::engine::{self, Rung};
 use crate::loaded::{Loader, LoaderParts};
+use crate::seal::Seal;
 use crate::settings::WasmSettings;
 
 pub use install::InstallError;
@@ -62,6 +63,7 @@ type Skills = BTreeMap<SkillName, Arc<Installed>>;
 pub struct Registry {
     runner: Runner,
     loader: Arc<Loader>,
+    seal: Seal,
     rung: Rung,
     packages: Arc<dyn Packages>,
     clock: Arc<dyn Clock>,
@@ -84,6 +86,7 @@ impl Registry {
         let (engine, rung) = engine::build(settings.first_rung, settings.live_instances)
             .map_err(|error| OpenError::Engine(format!("{error:#}")))?;
         let cache = Cache::open(&home, engine::compatibility(&engine)).map_err(OpenError::Cache)?;
+        let seal = Seal::new(cache.derive_key("state of calls that ask first"));
         let admission = Admission::new(settings.live_instances, settings.waiting_calls_per_tenant);
         let runner = Runner::new(engine.clone(), admission).map_err(OpenError::Thread)?;
         let loader = Arc::new(Loader::new(LoaderParts {
@@ -103,6 +106,7 @@ impl Registry {
         let registry = Arc::new(Self {
             runner,
             loader,
+            seal,
             rung,
             packages,
             clock,

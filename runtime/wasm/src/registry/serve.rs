@@ -4,46 +4,81 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use openclaw_domain::ports::Guests;
 use openclaw_domain::{
-    CallLimits, IngressCall, IngressReply, Installed, InvocationId, Refusal, TenantId, ToolCall, ToolName, ToolReply,
-    ToolSpec, TraceId, World,
+    CallLimits, IngressCall, IngressReply, Installed, InvocationId, Refusal, Resumption, TenantId, ToolCall, ToolName,
+    ToolOutput, ToolReply, ToolSpec, TraceId, World,
 };
 
 use super::Registry;
-use crate::arguments;
 use crate::bindings::skill::exports::openclaw::gateway::tools as wit;
 use crate::call::Task;
 use crate::limits::OnRefusal;
 use crate::loaded::{Entry, Loaded};
+use crate::seal::Asker;
 use crate::worlds::{ingress_transform, tools};
 
 impl Registry {
     /// A component ready to run. What is not in memory is loaded by a task of its own: a caller that gives up leaves
     /// the work to the next one, and compiling after an upgrade is never begun twice.
-    async fn ready(&self, skill: &Arc<Installed>, trace: TraceId, patience: Duration) -> Result<Arc<Loaded>, Refusal> {
+    async fn ready(&self, skill: &Arc<Installed>, trace: TraceId, deadline: Instant) -> Result<Arc<Loaded>, Refusal> {
         if let Some(loaded) = self.loader.in_memory(skill) {
             return Ok(loaded);
         }
         let (loader, wanted) = (Arc::clone(&self.loader), Arc::clone(skill));
         let loading = self.background.spawn(async move { loader.load(&wanted, trace).await });
-        match tokio::time::timeout(patience, loading).await {
+        match tokio::time::timeout_at(deadline.into(), loading).await {
             Ok(Ok(loaded)) => Ok(loaded?),
             Ok(Err(broken)) => Err(Refusal::internal(broken)),
             Err(_) => Err(Refusal::Busy(format!("`{}` is still being compiled", skill.name))),
         }
     }
+
+    /// What a resumed call brings back, if the state is what this tool gave out and the answers are JSON.
+    fn resume(&self, asker: Asker<'_>, skill: &Installed, resumed: &Resumption) -> Result<wit::Resumption, Refusal> {
+        let wrong = |reason: String| Refusal::InvalidArguments {
+            skill: skill.name.clone(),
+            tool: asker.tool.clone(),
+            path: String::new(),
+            reason,
+        };
+        let state = self.seal.open(asker, self.clock.now(), &resumed.state).ok_or_else(|| {
+            wrong("the `state` of `resume` is not one this tool gave to this tenant within the last hour".to_owned())
+        })?;
+        for answer in &resumed.answers {
+            serde_json::from_str::<serde::de::IgnoredAny>(&answer.value)
+                .map_err(|error| wrong(format!("the answer to `{}` is not JSON: {error}", answer.id)))?;
+        }
+        Ok(tools::resumption_to(state, &resumed.answers))
+    }
 }
 
-pub(super) fn task(tenant: &TenantId, guest: Arc<str>, trace: TraceId, limits: CallLimits, loaded: &Loaded) -> Task {
+/// `deadline` is when the whole call must be over, loading included.
+pub(super) fn task(
+    tenant: &TenantId,
+    guest: Arc<str>,
+    trace: TraceId,
+    limits: CallLimits,
+    deadline: Instant,
+    loaded: &Loaded,
+) -> Task {
     let on_refusal = match loaded.entry {
         Entry::Skill(_) => OnRefusal::Tell,
         Entry::Ingress(_) => OnRefusal::Trap,
     };
-    Task { guest, tenant: tenant.clone(), trace, limits, on_refusal, wasi: loaded.wasi, weight: loaded.weight }
+    Task {
+        guest,
+        tenant: tenant.clone(),
+        trace,
+        limits,
+        deadline,
+        on_refusal,
+        wasi: loaded.wasi,
+        weight: loaded.weight,
+    }
 }
 
 /// The tool a call names, or the only one.
@@ -80,28 +115,35 @@ impl Guests for Registry {
         let tool = tool_of(&skill, target.tool.as_ref())?;
         let mut limits = self.settings.limits;
         limits.deadline = deadline.map_or(limits.deadline, |asked| asked.min(limits.deadline));
-        let loaded = self.ready(&skill, caller.trace, limits.deadline).await?;
-        if let Some(validator) = loaded.validators.get(&tool.name) {
-            arguments::check(validator, &skill.name, &tool.name, &arguments)?;
+        let end = started + limits.deadline;
+        let asker = Asker { tenant: caller.tenant(), component: skill.digest, tool: &tool.name };
+        let resumed = resumed.map(|resumed| self.resume(asker, &skill, &resumed)).transpose()?;
+        let loaded = self.ready(&skill, caller.trace, end).await?;
+        let task = task(caller.tenant(), skill.name.as_str().into(), caller.trace, limits, end, &loaded);
+        let schemas = loaded.schemas.get(&tool.name);
+        if let Some(schemas) = schemas {
+            schemas.check_arguments(&self.runner, &task, &skill.name, &tool.name, &arguments).await?;
         }
         let invocation = InvocationId::new();
-        let task = task(caller.tenant(), skill.name.as_str().into(), caller.trace, limits, &loaded);
         let Entry::Skill(pre) = &loaded.entry else {
             return Err(Refusal::internal(format!("`{}` has tools but is no skill", skill.name)));
         };
         let pre = pre.clone();
-        let context = wit::Context {
+        let mut context = wit::Context {
             tenant: caller.tenant().as_str().to_owned(),
             caller: caller.door.as_str().to_owned(),
             invocation_id: invocation.to_string(),
             trace_id: caller.trace.to_string(),
-            deadline_ms: u32::try_from(limits.deadline.as_millis()).unwrap_or(u32::MAX),
-            resumed: resumed.as_ref().map(tools::resumption_to),
+            deadline_ms: 0,
+            resumed,
         };
         let name = tool.name.clone();
         let (result, usage) = self
             .runner
             .run(&task, |mut store| {
+                // Now, and not before: the call may have waited for its component, a check and a place.
+                let left = end.saturating_duration_since(Instant::now());
+                context.deadline_ms = u32::try_from(left.as_millis()).unwrap_or(u32::MAX);
                 Box::pin(async move {
                     let called = async {
                         let instance = pre.instantiate_async(&mut store).await?;
@@ -120,7 +162,18 @@ impl Guests for Registry {
         match result {
             Ok(output) => Ok(ToolReply {
                 invocation,
-                output: tools::output_from(output, &task.guest, &limits)?,
+                output: match tools::output_from(output, &task.guest, &limits)? {
+                    ToolOutput::InputRequired(mut needed) => {
+                        needed.state = self.seal.close(asker, self.clock.now(), &needed.state).into();
+                        ToolOutput::InputRequired(needed)
+                    }
+                    ToolOutput::Complete(done) => {
+                        if let (Some(schemas), Some(structured)) = (schemas, &done.structured) {
+                            schemas.check_result(&self.runner, &task, structured).await?;
+                        }
+                        ToolOutput::Complete(done)
+                    }
+                },
                 skill: skill.name.clone(),
                 tool: tool.name.clone(),
                 duration: started.elapsed(),
@@ -140,12 +193,13 @@ impl Guests for Registry {
             .find(&tenant, &transform)
             .filter(|skill| skill.enabled && skill.world == World::IngressTransform)
             .ok_or_else(|| failed("no ingress transform of that name is installed and enabled".to_owned()))?;
-        let loaded = self.ready(&skill, trace, self.settings.limits.deadline).await?;
+        let end = Instant::now() + self.settings.limits.deadline;
+        let loaded = self.ready(&skill, trace, end).await?;
         let Entry::Ingress(pre) = &loaded.entry else {
             return Err(failed("it is no ingress transform".to_owned()));
         };
         let pre = pre.clone();
-        let task = task(&tenant, skill.name.as_str().into(), trace, self.settings.limits, &loaded);
+        let task = task(&tenant, skill.name.as_str().into(), trace, self.settings.limits, end, &loaded);
         let request = ingress_transform::request_to(&request);
         let (result, usage) = self
             .runner

@@ -7,6 +7,8 @@ use crate::host::log::cut;
 
 /// Bytes of a message for the agent.
 const MESSAGE_BYTES: usize = 256 << 10;
+/// Bytes of a conversation's name.
+const CONVERSATION_BYTES: usize = 256;
 /// Bytes of a reason that are kept.
 const REASON_BYTES: usize = 4 << 10;
 
@@ -34,6 +36,10 @@ pub(crate) fn outcome_from(outcome: wit::Outcome) -> Result<IngressOutcome, Stri
         wit::Outcome::Message(message) => {
             if message.text.len() > MESSAGE_BYTES {
                 return Err(format!("a message of {} bytes; the limit is {MESSAGE_BYTES}", message.text.len()));
+            }
+            let named = message.conversation.as_ref().map_or(0, String::len);
+            if named > CONVERSATION_BYTES {
+                return Err(format!("a conversation's name of {named} bytes; the limit is {CONVERSATION_BYTES}"));
             }
             Ok(IngressOutcome::Message {
                 text: message.text,

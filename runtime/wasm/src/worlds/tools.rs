@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use openclaw_domain::{
-    CallLimits, Content, Document, DocumentBody, Failure, FailureCode, InputNeeded, InputRequest, Media, Refusal,
-    Resumption, ToolHints, ToolOutput, ToolResult, ToolSpec,
+    Answer, CallLimits, Content, Document, DocumentBody, Failure, FailureCode, InputNeeded, InputRequest, Media,
+    Refusal, ToolHints, ToolOutput, ToolResult, ToolSpec,
 };
 
+use crate::arguments::Schemas;
 use crate::bindings::skill::exports::openclaw::gateway::tools as wit;
 use crate::host::log::cut;
 
@@ -32,9 +33,7 @@ pub(crate) fn tools_from(listed: Vec<wit::Tool>) -> Result<Vec<ToolSpec>, String
         if tool.description.trim().is_empty() || tool.description.len() > TEXT_BYTES {
             return Err(format!("tool `{name}` needs a description of 1 to {TEXT_BYTES} bytes"));
         }
-        crate::arguments::compile(&tool.input_schema)
-            .map_err(|reason| format!("the input schema of tool `{name}` {reason}"))?;
-        tools.push(ToolSpec {
+        let tool = ToolSpec {
             name,
             title: tool.title,
             description: tool.description,
@@ -46,17 +45,18 @@ pub(crate) fn tools_from(listed: Vec<wit::Tool>) -> Result<Vec<ToolSpec>, String
                 idempotent: tool.hints.contains(wit::ToolHints::IDEMPOTENT),
                 open_world: tool.hints.contains(wit::ToolHints::OPEN_WORLD),
             },
-        });
+        };
+        Schemas::of(&tool)?;
+        tools.push(tool);
     }
     Ok(tools)
 }
 
-/// Answers on their way in.
-pub(crate) fn resumption_to(resumed: &Resumption) -> wit::Resumption {
+/// Answers on their way in, with the state that was inside its seal.
+pub(crate) fn resumption_to(state: &[u8], answers: &[Answer]) -> wit::Resumption {
     wit::Resumption {
-        state: resumed.state.clone(),
-        answers: resumed
-            .answers
+        state: state.to_vec(),
+        answers: answers
             .iter()
             .map(|answer| wit::Answer { id: answer.id.clone(), value: answer.value.clone() })
             .collect(),
