@@ -1,13 +1,15 @@
 # Reads how many tests passed, failed and were skipped from a runner's output, and prints the three numbers.
 #
-# Two forms are known: nextest's summary line, and `N passed, N failed` alone on a line (summed when repeated).
-# Invariant: output in neither form counts as nothing, and the caller treats nothing as a failure.
+# Three forms are known: nextest's summary line, and alone on a line `N passed, N failed` (summed when repeated) or
+# `N of N cases pass` as `openclaw skills test` says it.
+# Invariant: output in none of these forms counts as nothing, and the caller treats nothing as a failure.
 
 import re
 import sys
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 SUMMARY = re.compile(r"^\s*Summary \[[^]]*\]\s+(\d+)(?:/(\d+))? tests? run: (.*)$")
+CASES = re.compile(r"^(\d+) of (\d+) cases pass$")
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed$")
 
 
@@ -25,6 +27,9 @@ def main() -> None:
             if match := PLAIN.match(line):
                 passed += int(match.group(1))
                 failed += int(match.group(2))
+            elif match := CASES.match(line):
+                passed += int(match.group(1))
+                failed += int(match.group(2)) - int(match.group(1))
             elif match := SUMMARY.match(line):
                 ran, planned, rest = int(match.group(1)), match.group(2), match.group(3)
                 good = number("passed", rest)

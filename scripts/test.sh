@@ -28,5 +28,10 @@ if need_nextest; then
 else
     skip "tests" "cargo-nextest $nextest_version could not be installed"
 fi
+if [ -x target/debug/openclaw ]; then
+    suite "skills: cases" target/debug/openclaw skills test skills/*/
+else
+    skip "skills: cases" "no gateway was built"
+fi
 run_clients
 finish

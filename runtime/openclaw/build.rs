@@ -26,9 +26,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for built in build_many(&folders, &BuildOptions::default())? {
         let kept = keep(&built.path)?;
         let (name, digest) = (built.name.as_str(), built.package.digest);
+        let world = built.package.world()?.as_str();
         writeln!(
             table,
-            "    Bundled {{ name: {name:?}, digest: \"{digest}\", component: include_bytes!({:?}) }},",
+            "    Bundled {{ name: {name:?}, digest: \"{digest}\", world: {world:?}, component: include_bytes!({:?}) }},",
             kept.display().to_string()
         )?;
     }

@@ -13,13 +13,15 @@ use openclaw_domain::ports::Guests;
 use openclaw_domain::{Clock, Refusal, SystemClock, TenantId};
 use openclaw_server::settings::ServerSettings;
 use openclaw_server::{Bus, Server, ServerParts};
+use openclaw_wasm::Registry;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Changes, Config, Reloaded, Reloader, Source};
+use crate::config::{self, Component, Config, Problem, Reloaded, Reloader, Source};
 use crate::exit::Failed;
-use crate::ops::{Ops, RunningGateway};
+use crate::ops::{AskedReload, Ops, ReloadView, RunningGateway};
 use crate::telemetry::{self, LogFormat, LogLevel};
 use crate::{admin, bundled, console, wiring};
 
@@ -38,7 +40,9 @@ pub(crate) struct Options {
 pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let started_at = clock.now();
-    let config = source.load()?;
+    let reloader = Arc::new(Reloader::start(source)?);
+    let config = reloader.running();
+    let source = reloader.source();
     let level = telemetry::log(config.log_level, options.log_format);
     for warning in &config.warnings {
         console::talk(format!("warning: {warning}"));
@@ -53,10 +57,11 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
     let listener = Arc::clone(&bus);
     let storage =
         wiring::storage(source.home(), Arc::clone(&clock), Some(Box::new(move |events| listener.publish(events))))?;
-    let reloader = Arc::new(Reloader::new(source, config));
-    let config = reloader.running();
     let ops = Arc::new(Ops::new(storage.clone(), Arc::clone(&config), Arc::clone(&clock)));
     let registry = Arc::clone(ops.registry().await?);
+    for warning in unusable_transforms(&config, &registry) {
+        console::talk(format!("warning: {warning}"));
+    }
 
     let settings = Arc::new(ArcSwap::from_pointee(config.server.clone()));
     let port = Arc::new(storage.clone());
@@ -75,8 +80,10 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
     let bound = server.bind().await.map_err(not_bound)?;
     let address = bound.local_addr();
     let url = format!("ws://{address}");
+    let (reload, reloads) = mpsc::channel(1);
     ops.set_running(RunningGateway {
         reloader: Arc::clone(&reloader),
+        reload,
         url: url.clone(),
         since: Instant::now(),
         server: server.clone(),
@@ -85,7 +92,7 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
     let (stop, stop_admin) = (CancellationToken::new(), CancellationToken::new());
     let signals = Signals::listen().map_err(|error| Failed::because(format!("signals cannot be heard: {error}")))?;
     let mut tasks = JoinSet::new();
-    let admin = admin::serve(reloader.source().home(), Arc::clone(&ops), stop_admin.clone())?;
+    let admin = admin::serve(source.home(), Arc::clone(&ops), stop_admin.clone())?;
     tasks.spawn(async move {
         if let Err(error) = admin.await {
             tracing::error!(%error, "the admin socket failed");
@@ -94,14 +101,13 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
     let mut serving = JoinSet::new();
     serving.spawn(bound.run(stop.clone()));
 
-    // Watched before anybody is told that the gateway is ready: what is changed from then on is noticed.
-    let changes = watch(reloader.source().file());
-    introduce(&config, reloader.source(), address, &registry.installed(&TenantId::default()));
+    introduce(&config, source, address, &registry.installed(&TenantId::default()));
     if let Some(file) = &options.ready_file {
         announce(file, &url)?;
     }
-    let attending = Attendant { reloader, settings, server, ops: Arc::clone(&ops), level };
-    attending.run(signals, changes).await;
+    let attending =
+        Attendant { reloader: Arc::clone(&reloader), settings, server, registry: Arc::clone(&registry), level };
+    attending.run(signals, reloads).await;
     stop.cancel();
     console::talk("stopping: requests under way may finish");
     while let Some(served) = serving.join_next().await {
@@ -163,14 +169,11 @@ fn introduce(config: &Config, source: &Source, address: SocketAddr, installed: &
     console::talk("               openclaw skills list");
 }
 
-fn watch(file: &Path) -> Option<Changes> {
-    match config::watch(file) {
-        Ok(changes) => Some(changes),
-        Err(error) => {
-            tracing::warn!(error = format!("{error:#}"), "the configuration is not watched: SIGHUP reloads it");
-            None
-        }
-    }
+/// What the configuration's endpoints name and this gateway cannot run.
+fn unusable_transforms(config: &Config, registry: &Registry) -> Vec<Problem> {
+    config::unusable_transforms(&config.transforms, |tenant| {
+        registry.installed(tenant).iter().map(Component::from).collect()
+    })
 }
 
 /// The signals a gateway obeys.
@@ -190,36 +193,35 @@ impl Signals {
     }
 }
 
-/// Attends to a running gateway: reloads on SIGHUP and when the file changes, until it is told to stop.
+/// Attends to a running gateway until it is told to stop: reloads when the file changes, on SIGHUP, and when an
+/// operator asks. One task does all of it, so two reloads never mix.
 struct Attendant {
     reloader: Arc<Reloader>,
     settings: Arc<ArcSwap<ServerSettings>>,
     server: Server,
-    ops: Arc<Ops>,
+    registry: Arc<Registry>,
     level: LogLevel,
 }
 
 impl Attendant {
-    async fn run(&self, mut signals: Signals, mut changes: Option<Changes>) {
+    async fn run(&self, mut signals: Signals, mut asked: mpsc::Receiver<AskedReload>) {
         loop {
-            let changed = async {
-                match &mut changes {
-                    Some(changes) => changes.next().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 _ = signals.terminate.recv() => return,
                 _ = signals.interrupt.recv() => return,
-                _ = signals.hangup.recv() => self.reload().await,
-                Some(()) = changed => self.reload().await,
+                _ = signals.hangup.recv() => drop(self.reload().await),
+                () = self.reloader.changed() => drop(self.reload().await),
+                Some(answer) = asked.recv() => drop(answer.send(self.reload().await)),
             }
         }
     }
 
-    async fn reload(&self) {
+    /// Reads the configuration again and puts all of it in force, or nothing. What came of it is logged, whoever asked.
+    async fn reload(&self) -> Result<ReloadView, Failed> {
         let reloader = Arc::clone(&self.reloader);
-        let Ok(reloaded) = tokio::task::spawn_blocking(move || reloader.reload()).await else { return };
+        let reloaded = tokio::task::spawn_blocking(move || reloader.reload())
+            .await
+            .map_err(|error| Failed::because(format!("the configuration was not read: {error}")))?;
         let (config, needs_restart) = match reloaded {
             Reloaded::Replaced { config, needs_restart } => (config, needs_restart),
             Reloaded::Kept(error) => {
@@ -227,7 +229,7 @@ impl Attendant {
                     let (path, reason, fix) = (&problem.path, &problem.reason, &problem.fix);
                     tracing::error!(%path, %reason, %fix, "the new configuration cannot be used; the old one is kept");
                 }
-                return;
+                return Err(error.into());
             }
         };
         self.settings.store(Arc::new(config.server.clone()));
@@ -235,18 +237,24 @@ impl Attendant {
         if let Err(error) = self.server.reload_tokens().await {
             tracing::error!(%error, "the tokens are kept as they were");
         }
-        if let Ok(registry) = self.ops.registry().await {
-            for tenant in &config.tenants {
-                bundled::install(registry, tenant).await;
-            }
+        for tenant in &config.tenants {
+            bundled::install(&self.registry, tenant).await;
         }
-        for warning in &config.warnings {
+        let mut warnings = config.warnings.clone();
+        warnings.extend(unusable_transforms(&config, &self.registry));
+        for warning in &warnings {
             let (path, reason, fix) = (&warning.path, &warning.reason, &warning.fix);
             tracing::warn!(%path, %reason, %fix, "about the new configuration");
         }
-        for key in needs_restart {
+        for key in &needs_restart {
             tracing::warn!(key, "needs a restart to change");
         }
-        tracing::info!(file = %self.reloader.source().file().display(), "the configuration is reloaded");
+        let file = self.reloader.source().file().display().to_string();
+        tracing::info!(file, "the configuration is reloaded");
+        Ok(ReloadView {
+            file,
+            needs_restart: needs_restart.into_iter().map(str::to_owned).collect(),
+            warnings: warnings.iter().map(ToString::to_string).collect(),
+        })
     }
 }

@@ -68,7 +68,8 @@ pub(crate) fn log(level: &str, format: LogFormat) -> LogLevel {
     LogLevel(started.is_ok().then_some(handle))
 }
 
-/// Our own crates and what guests log at the chosen level; what libraries say below `warn` is about them, not about the gateway.
+/// Our own crates and what guests log at the chosen level; what libraries say below `warn` is about them, not about
+/// the gateway.
 fn targets(level: &str) -> Targets {
     let level = LevelFilter::from_str(level).unwrap_or(LevelFilter::INFO);
     Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("openclaw", level).with_target(GUESTS, level)

@@ -20,6 +20,11 @@ pub(crate) fn lock_home(home: &Path) -> Result<HomeLock, Failed> {
     Storage::lock_home(home).map_err(|error| locked(&error, home))
 }
 
+/// Whether a home remembers anything yet.
+pub(crate) fn has_storage(home: &Path) -> bool {
+    home.join("openclaw.db").exists()
+}
+
 /// Opens the storage of a home; blocks on the disk.
 pub(crate) fn storage(home: &Path, clock: Arc<dyn Clock>, listener: Option<Listener>) -> Result<Storage, Failed> {
     let options = StorageOptions { listener, clock, ..StorageOptions::default() };

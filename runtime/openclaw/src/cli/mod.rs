@@ -5,7 +5,7 @@
 
 mod backup;
 mod completions;
-mod config_check;
+mod config;
 mod gateway;
 mod session;
 mod skills;
@@ -66,9 +66,9 @@ enum Command {
     Restore(backup::RestoreArguments),
     /// Show everything that happened under one trace id
     Trace(trace::Arguments),
-    /// Look at the configuration
+    /// Check the configuration, or put it in force
     #[command(subcommand)]
-    Config(config_check::Command),
+    Config(config::Command),
     /// Print a completion script
     Completions(completions::Arguments),
     /// Print the version
@@ -112,7 +112,7 @@ fn run_command(context: &Context, command: Command) -> Result<(), Failed> {
         Command::Backup(arguments) => block_on(backup::backup(context, &arguments)),
         Command::Restore(arguments) => block_on(backup::restore(context, arguments)),
         Command::Trace(arguments) => block_on(trace::run(context, arguments)),
-        Command::Config(command) => config_check::run(context, &command),
+        Command::Config(command) => block_on(config::run(context, command)),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Version => version(context),
     }

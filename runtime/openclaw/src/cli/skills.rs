@@ -159,6 +159,9 @@ fn describe(skill: &SkillView) -> String {
             if skill.imports.is_empty() { "nothing".to_owned() } else { skill.imports.join(", ") }
         ),
     ];
+    if let Some(bytes) = skill.initial_memory {
+        lines.push(format!("  memory   {} KiB at the start of a call", bytes >> 10));
+    }
     for tool in &skill.tools {
         let (name, description) = (&tool.name, tool.description.lines().next().unwrap_or_default());
         lines.push(format!("  tool     {name}: {description}"));

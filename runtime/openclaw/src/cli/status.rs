@@ -18,6 +18,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failed> {
     console::data(format!("  home          {}", status.home));
     console::data(format!("  auth          {}", if status.auth_required { "token" } else { "off" }));
     console::data(format!("  up for        {} s", status.uptime_seconds));
+    console::data(format!("  tenants       {}", status.tenants.join(", ")));
     console::data(format!("  skills        {}", status.skills));
     console::data(format!("  running       {} of {} guests", status.instances_in_use, status.instances));
     console::data(format!("  webhooks      {}", status.webhook_endpoints));

@@ -25,6 +25,10 @@ const GATEWAY: [&str; 11] = [
     "log_level",
 ];
 const ENDPOINT: [&str; 7] = ["path", "message", "transform", "auth", "secret", "limits", "onPartial"];
+/// The pool of memories has places of this size: a guest could not have more, whatever its limit said.
+const MOST_MEMORY: u64 = 1 << 30;
+/// The same of the pool of tables.
+const MOST_TABLE_ELEMENTS: u64 = 20_000;
 /// The levels `log_level` takes.
 pub(crate) const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -247,8 +251,8 @@ impl LimitsFile {
         let Some(limits) = skills.object("limits", &KEYS, problems) else { return Self::default() };
         Self {
             deadline_ms: limits.whole("deadlineMs", 1..=3_600_000, problems),
-            memory_bytes: limits.whole("memoryBytes", 64 << 10..=4 << 30, problems),
-            table_elements: limits.whole("tableElements", 1..=10_000_000, problems),
+            memory_bytes: limits.whole("memoryBytes", 64 << 10..=MOST_MEMORY, problems),
+            table_elements: limits.whole("tableElements", 1..=MOST_TABLE_ELEMENTS, problems),
             host_calls: limits.whole("hostCalls", 1..=u64::from(u32::MAX), problems),
             handles: limits.whole("handles", 1..=100_000, problems),
             log_bytes: limits.whole("logBytes", 0..=16 << 20, problems),

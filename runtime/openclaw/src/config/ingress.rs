@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::file::{At, EndpointFile, IncomingFile};
 use super::problem::Problems;
+use super::transforms::UsedTransform;
 
 /// The bundled transform that fills `message` in.
 const TEMPLATE: &str = "template";
@@ -20,13 +21,17 @@ const LEAST_SECRET: usize = 8;
 /// Shorter secrets are warned about: the Standard Webhooks specification asks for 24.
 const SHORT_SECRET: usize = 24;
 
-/// The endpoints of a tenant; none when `enabled` is `false`.
-pub(crate) fn endpoints(tenant: &TenantId, incoming: &IncomingFile, problems: &mut Problems) -> Vec<Endpoint> {
+/// The endpoints of a tenant, each with the transform it names; none when `enabled` is `false`.
+pub(crate) fn endpoints(
+    tenant: &TenantId,
+    incoming: &IncomingFile,
+    problems: &mut Problems,
+) -> Vec<(UsedTransform, Endpoint)> {
     let shared = incoming.secrets.as_deref().map(|secrets| check_secrets(secrets, problems));
-    let mut served: Vec<Endpoint> = Vec::new();
+    let mut served: Vec<(UsedTransform, Endpoint)> = Vec::new();
     for file in &incoming.endpoints {
         let Some(endpoint) = endpoint(tenant, file, shared.as_deref(), problems) else { continue };
-        if served.iter().any(|other| other.path == endpoint.path) {
+        if served.iter().any(|(_, other)| other.path == endpoint.path) {
             problems.error(
                 format!("{}.path", file.at),
                 format!("`{}` is served by an earlier endpoint", endpoint.path),
@@ -34,7 +39,13 @@ pub(crate) fn endpoints(tenant: &TenantId, incoming: &IncomingFile, problems: &m
             );
             continue;
         }
-        served.push(endpoint);
+        let key = if file.transform.is_some() { "transform" } else { "message" };
+        let used = UsedTransform {
+            at: format!("{}.{key}", file.at),
+            tenant: tenant.clone(),
+            name: endpoint.transform.clone(),
+        };
+        served.push((used, endpoint));
     }
     match incoming.enabled {
         Some(false) => {

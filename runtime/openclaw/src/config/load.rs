@@ -1,18 +1,21 @@
 //! Finds the home and the configuration file, and makes a [`Config`] of them.
 //!
 //! Invariant: a file that was named must exist; without one, a gateway on loopback with the bundled components works.
+//! What is checked is what was read: the file is opened once, and its bytes are compared and parsed alike.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::expand::{Environment, expand};
 use super::file::ConfigFile;
 use super::listen::ListenOverrides;
 use super::parse::parse;
-use super::problem::{ConfigError, Problems};
+use super::problem::{ConfigError, Problem, Problems};
 use super::resolve::{Config, resolve};
 
 /// A configuration larger than this is no configuration.
@@ -71,20 +74,30 @@ impl Source {
     /// # Errors
     /// Every finding at once.
     pub(crate) fn load(&self) -> Result<Config, ConfigError> {
-        let mut problems = Problems::default();
-        let file = Some(self.file.clone());
-        let text = match self.read() {
-            Ok(Some(text)) => text,
-            Ok(None) => return self.check("{}", Problems::default(), None),
-            Err((reason, fix)) => {
-                problems.error("", reason, fix);
-                return Err(problems.finish(file).err().unwrap_or(ConfigError { file: None, problems: Vec::new() }));
-            }
-        };
-        self.check(&text, problems, file)
+        self.settle(&self.read())
     }
 
-    fn check(&self, text: &str, mut problems: Problems, file: Option<PathBuf>) -> Result<Config, ConfigError> {
+    /// Checks what was read.
+    ///
+    /// # Errors
+    /// Every finding at once.
+    pub(crate) fn settle(&self, reading: &Reading) -> Result<Config, ConfigError> {
+        match reading {
+            Reading::Text(text) => self.check(text, Some(self.file.clone())),
+            Reading::Absent if !self.is_named => self.check("{}", None),
+            Reading::Absent => Err(self.unusable("cannot be read (it does not exist)", "check the path")),
+            Reading::Unreadable { reason, fix } => Err(self.unusable(reason, fix)),
+        }
+    }
+
+    /// What is said of a file as a whole.
+    pub(crate) fn unusable(&self, reason: &str, fix: &str) -> ConfigError {
+        let problem = Problem { path: String::new(), reason: reason.to_owned(), fix: fix.to_owned() };
+        ConfigError { file: Some(self.file.clone()), problems: vec![problem] }
+    }
+
+    fn check(&self, text: &str, file: Option<PathBuf>) -> Result<Config, ConfigError> {
+        let mut problems = Problems::default();
         let mut value = parse(text).unwrap_or_else(|error| {
             problems.error("", format!("is not JSON5 ({error})"), "mend it there");
             Value::Object(serde_json::Map::new())
@@ -96,18 +109,54 @@ impl Source {
         Ok(config)
     }
 
-    fn read(&self) -> Result<Option<String>, (String, String)> {
-        let metadata = match std::fs::metadata(&self.file) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == ErrorKind::NotFound && !self.is_named => return Ok(None),
-            Err(error) => return Err((format!("cannot be read ({error})"), "check the path and its mode".to_owned())),
-        };
-        if metadata.len() > LARGEST_FILE {
-            let reason = format!("is larger than {LARGEST_FILE} bytes");
-            return Err((reason, "a configuration is a few kilobytes".to_owned()));
+    /// Reads the file as it stands now.
+    pub(crate) fn read(&self) -> Reading {
+        let unreadable =
+            |error: std::io::Error, fix| Reading::Unreadable { reason: format!("cannot be read ({error})"), fix };
+        let mut bytes = Vec::new();
+        match File::open(&self.file) {
+            Ok(file) => {
+                if let Err(error) = file.take(LARGEST_FILE + 1).read_to_end(&mut bytes) {
+                    return unreadable(error, "check that it is a file");
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Reading::Absent,
+            Err(error) => return unreadable(error, "check the path and its mode"),
         }
-        std::fs::read_to_string(&self.file)
-            .map(Some)
-            .map_err(|error| (format!("cannot be read ({error})"), "check its mode and its encoding".to_owned()))
+        if bytes.len() as u64 > LARGEST_FILE {
+            let reason = format!("is larger than {LARGEST_FILE} bytes");
+            return Reading::Unreadable { reason, fix: "a configuration is a few kilobytes" };
+        }
+        String::from_utf8(bytes).map_or_else(
+            |_| Reading::Unreadable { reason: "is not UTF-8 text".to_owned(), fix: "check its encoding" },
+            Reading::Text,
+        )
+    }
+}
+
+/// What was found where the file should be. It may hold secrets, so it cannot be printed.
+pub(crate) enum Reading {
+    /// A file with this text.
+    Text(String),
+    /// No file.
+    Absent,
+    /// Something that gives no text.
+    Unreadable {
+        /// Why, as the rest of a sentence that begins with the file.
+        reason: String,
+        /// What to do about it.
+        fix: &'static str,
+    },
+}
+
+impl Reading {
+    /// Equal for equal findings. The text itself is not kept: it may hold secrets.
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
+        let (kind, text) = match self {
+            Self::Text(text) => (b"t", text.as_str()),
+            Self::Absent => (b"a", ""),
+            Self::Unreadable { reason, .. } => (b"u", reason.as_str()),
+        };
+        Sha256::new_with_prefix(kind).chain_update(text).finalize().into()
     }
 }

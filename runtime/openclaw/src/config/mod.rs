@@ -15,6 +15,7 @@ mod read;
 mod reload;
 mod resolve;
 mod suggest;
+mod transforms;
 mod unserved;
 
 #[cfg(test)]
@@ -24,5 +25,6 @@ pub(crate) use expand::Environment;
 pub(crate) use listen::ListenOverrides;
 pub(crate) use load::Source;
 pub(crate) use problem::{ConfigError, Problem};
-pub(crate) use reload::{Changes, Reloaded, Reloader, watch};
+pub(crate) use reload::{Reloaded, Reloader};
 pub(crate) use resolve::Config;
+pub(crate) use transforms::{Component, unusable_transforms};

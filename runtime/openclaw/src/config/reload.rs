@@ -1,23 +1,27 @@
 //! Replaces a running gateway's configuration when its file changes.
 //!
-//! Invariant: readers see the old configuration or the new one, whole; a file that cannot be used changes nothing and
-//! says why. What cannot change while running keeps its old value and asks for a restart.
+//! Invariant: readers see the old configuration or the new one, whole; a file that cannot be used, or that would open
+//! the gateway to whoever reaches it, changes nothing and says why. What cannot change while running keeps its old
+//! value and asks for a restart, and the rest of the file is judged beside those old values.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
 use arc_swap::ArcSwap;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
 
-use super::load::Source;
-use super::problem::ConfigError;
+use super::load::{Reading, Source};
+use super::problem::{ConfigError, Problem};
 use super::resolve::Config;
 
-/// An editor writes, renames and touches in one go; what follows within this time is the same change.
-const SETTLE: Duration = Duration::from_millis(200);
+/// How often the file is looked at.
+///
+/// The system could report changes, but only those of the whole folder: renaming replaces a file, so watching the file
+/// itself ends with the first edit. The folder is also where SQLite writes thousands of times a second, and being told
+/// of each of them took 6 % of a busy gateway. Reading a few kilobytes twice a second costs nothing, follows links and
+/// mounts, and cannot miss a change that was made before somebody began to look.
+const LOOK: Duration = Duration::from_millis(500);
+/// An editor truncates, writes and renames in one go; only what stands still for this long is read as a change.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// What came of a reload.
 #[derive(Debug)]
@@ -38,12 +42,28 @@ pub(crate) enum Reloaded {
 pub(crate) struct Reloader {
     source: Source,
     running: ArcSwap<Config>,
+    seen: Mutex<Seen>,
+}
+
+/// What was last read, whatever became of it.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    fingerprint: [u8; 32],
+    /// Whether there ever was a file. From then on its absence is an accident and not a wish for the defaults.
+    had_file: bool,
 }
 
 impl Reloader {
-    /// Starts with a configuration that came from `source`.
-    pub(crate) fn new(source: Source, config: Config) -> Self {
-        Self { source, running: ArcSwap::from_pointee(config) }
+    /// Reads the configuration a gateway starts with.
+    ///
+    /// # Errors
+    /// Every finding at once.
+    pub(crate) fn start(source: Source) -> Result<Self, ConfigError> {
+        let reading = source.read();
+        let config = source.settle(&reading)?;
+        let had_file = !matches!(reading, Reading::Absent);
+        let seen = Seen { fingerprint: reading.fingerprint(), had_file };
+        Ok(Self { source, running: ArcSwap::from_pointee(config), seen: Mutex::new(seen) })
     }
 
     /// The configuration in force.
@@ -56,12 +76,26 @@ impl Reloader {
         &self.source
     }
 
-    /// Reads the file again and puts it in force if it can be used.
+    /// Reads the file again and puts it in force if it can be used. Blocks on the disk; called by one task at a time.
     pub(crate) fn reload(&self) -> Reloaded {
-        let mut config = match self.source.load() {
-            Ok(config) => config,
-            Err(error) => return Reloaded::Kept(error),
-        };
+        match self.read_again() {
+            Ok((config, needs_restart)) => {
+                let config = Arc::new(config);
+                self.running.store(Arc::clone(&config));
+                Reloaded::Replaced { config, needs_restart }
+            }
+            Err(error) => Reloaded::Kept(error),
+        }
+    }
+
+    fn read_again(&self) -> Result<(Config, Vec<&'static str>), ConfigError> {
+        let reading = self.source.read();
+        let seen = self.note(&reading);
+        if seen.had_file && matches!(reading, Reading::Absent) {
+            let fix = "put it back, or write `{}` for the defaults; a restart also runs without a file";
+            return Err(self.source.unusable("is gone", fix));
+        }
+        let mut config = self.source.settle(&reading)?;
         let running = self.running.load();
         let mut needs_restart = Vec::new();
         if config.server.listen != running.server.listen {
@@ -76,52 +110,53 @@ impl Reloader {
             needs_restart.push("skills.maxInstances");
             config.max_instances = running.max_instances;
         }
-        let config = Arc::new(config);
-        self.running.store(Arc::clone(&config));
-        Reloaded::Replaced { config, needs_restart }
-    }
-}
-
-/// Changes of one file, as its folder reports them.
-///
-/// The folder is watched, not the file: editors and configuration managers replace files by renaming.
-pub(crate) struct Changes {
-    rx: mpsc::Receiver<()>,
-    _watcher: RecommendedWatcher,
-}
-
-/// Watches the folder of `file`.
-///
-/// # Errors
-/// The folder does not exist, or the system gives no more watches.
-pub(crate) fn watch(file: &Path) -> anyhow::Result<Changes> {
-    let folder = file.parent().context("the configuration file has no folder")?;
-    let name: PathBuf = file.file_name().context("the configuration file has no name")?.into();
-    let (tx, rx) = mpsc::channel(1);
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return };
-        if !event.kind.is_access() && event.paths.iter().any(|path| concerns(path, &name)) {
-            // A full queue already says that something changed.
-            let _full = tx.try_send(());
+        // The file may move the gateway to loopback and drop the token in one edit; until the restart it stays where
+        // others reach it.
+        if !config.server.listen.ip().is_loopback() && !config.server.auth_required {
+            let reason = format!(
+                "is still {} until a restart, where others reach this gateway, and no authentication is configured",
+                config.server.listen.ip()
+            );
+            let fix = "restart the gateway to change the bind, or keep `gateway.auth`";
+            let problem = Problem { path: "gateway.bind".to_owned(), reason, fix: fix.to_owned() };
+            return Err(ConfigError { file: Some(self.source.file().to_owned()), problems: vec![problem] });
         }
-    })?;
-    watcher.watch(folder, RecursiveMode::NonRecursive).with_context(|| format!("watching {}", folder.display()))?;
-    Ok(Changes { rx, _watcher: watcher })
-}
+        Ok((config, needs_restart))
+    }
 
-/// The file itself, or the `..data` link by which Kubernetes swaps all files of a mounted folder.
-fn concerns(path: &Path, name: &Path) -> bool {
-    path.file_name().is_some_and(|changed| changed == name.as_os_str() || changed == "..data")
-}
+    /// Remembers what was read, and says what is remembered now.
+    fn note(&self, reading: &Reading) -> Seen {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let had_file = seen.had_file || !matches!(reading, Reading::Absent);
+        *seen = Seen { fingerprint: reading.fingerprint(), had_file };
+        *seen
+    }
 
-impl Changes {
-    /// Waits for the next change to settle.
+    /// What the file says now, if it is not what was last read. Blocks on the disk.
+    fn differing(&self) -> Option<[u8; 32]> {
+        let found = self.source.read().fingerprint();
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).fingerprint;
+        (found != seen).then_some(found)
+    }
+
+    /// Waits until the file differs from what was last read, and stands still.
     ///
-    /// Cancel safety: a change noticed while nobody waits is reported to the next waiter; one dropped while it
-    /// settles is lost, so only a stopping gateway may drop this.
-    pub(crate) async fn next(&mut self) -> Option<()> {
-        self.rx.recv().await?;
-        while let Ok(Some(())) = tokio::time::timeout(SETTLE, self.rx.recv()).await {}
-        Some(())
+    /// Cancel safety: nothing is lost; whoever calls again finds the same difference.
+    pub(crate) async fn changed(self: &Arc<Self>) {
+        let look = || {
+            let this = Arc::clone(self);
+            async move { tokio::task::spawn_blocking(move || this.differing()).await.ok().flatten() }
+        };
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let mut found = look().await;
+            while let Some(first) = found {
+                tokio::time::sleep(SETTLE).await;
+                found = look().await;
+                if found == Some(first) {
+                    return;
+                }
+            }
+        }
     }
 }

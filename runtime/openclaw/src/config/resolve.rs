@@ -15,6 +15,7 @@ use super::file::{AuthFile, ConfigFile, GatewayFile, LimitsFile};
 use super::ingress;
 use super::listen::{self, ListenOverrides};
 use super::problem::{Problem, Problems};
+use super::transforms::UsedTransform;
 
 /// The variable a missing token is read from.
 pub(crate) const TOKEN_VARIABLE: &str = "OPENCLAW_AUTH_TOKEN";
@@ -36,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) log_level: &'static str,
     /// Every tenant that is named, `default` first.
     pub(crate) tenants: Vec<TenantId>,
+    /// The transform of every webhook endpoint; whether it is installed is not known here.
+    pub(crate) transforms: Vec<UsedTransform>,
     /// What the operator should know.
     pub(crate) warnings: Vec<Problem>,
 }
@@ -51,9 +54,9 @@ pub(crate) fn resolve(
     let listen = listen::settle(&file.gateway, overrides, problems);
     let (mut auth_required, mut tokens) = gateway_auth(&file.gateway, variables, problems);
     let off = file.gateway.auth.as_ref().is_some_and(is_switched_off);
-    let mut ingress = Vec::new();
+    let mut served = Vec::new();
     if let Some(incoming) = &file.incoming {
-        ingress.extend(ingress::endpoints(&TenantId::default(), incoming, problems));
+        served.extend(ingress::endpoints(&TenantId::default(), incoming, problems));
     }
     for tenant in &file.tenants {
         let name = match tenant.name.parse::<TenantId>() {
@@ -83,7 +86,7 @@ pub(crate) fn resolve(
             tokens.extend(configured_token(path, token, name.clone(), problems));
         }
         if let Some(incoming) = &tenant.incoming {
-            ingress.extend(ingress::endpoints(&name, incoming, problems));
+            served.extend(ingress::endpoints(&name, incoming, problems));
         }
         tenants.push(name);
     }
@@ -97,6 +100,7 @@ pub(crate) fn resolve(
         );
     }
     let gateway = &file.gateway;
+    let (transforms, ingress) = served.into_iter().unzip();
     Config {
         server: ServerSettings {
             listen,
@@ -118,6 +122,7 @@ pub(crate) fn resolve(
         max_instances: file.max_instances.and_then(|number| usize::try_from(number).ok()),
         log_level: log_level(file, problems),
         tenants,
+        transforms,
         warnings: Vec::new(),
     }
 }

@@ -375,8 +375,7 @@ fn a_reload_replaces_the_configuration_whole_and_keeps_what_needs_a_restart() {
     let home = tempfile::tempdir().unwrap();
     let write = |text: &str| std::fs::write(home.path().join("openclaw.json"), text).unwrap();
     write("{ gateway: { port: 1000, max_connections: 5 } }");
-    let source = source(home.path(), variables());
-    let reloader = Reloader::new(source.clone(), source.load().unwrap());
+    let reloader = Reloader::start(source(home.path(), variables())).unwrap();
     write("{ gateway: { port: 2000, max_connections: 6 } }");
     let Reloaded::Replaced { config, needs_restart } = reloader.reload() else { panic!("the file is good") };
     assert_eq!((config.server.listen.port(), config.server.max_connections), (1000, 6));
@@ -389,14 +388,165 @@ fn a_reload_of_a_bad_file_keeps_the_old_configuration_and_says_why() {
     let home = tempfile::tempdir().unwrap();
     let write = |text: &str| std::fs::write(home.path().join("openclaw.json"), text).unwrap();
     write("{ gateway: { max_connections: 5 } }");
-    let source = source(home.path(), variables());
-    let reloader = Reloader::new(source.clone(), source.load().unwrap());
+    let reloader = Reloader::start(source(home.path(), variables())).unwrap();
     for bad in ["{ gateway: { max_connections: 6, prot: 1 } }", "{", ""] {
         write(bad);
         let Reloaded::Kept(error) = reloader.reload() else { panic!("{bad:?} is bad") };
         assert_eq!(error.problems.len(), 1);
         assert_eq!(reloader.running().server.max_connections, 5);
     }
+}
+
+#[test]
+fn a_reload_never_leaves_a_gateway_that_others_reach_without_authentication() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("openclaw.json");
+    let open = r#"{ gateway: { bind: "lan", auth: { token: "a-token-of-good-length" } } }"#;
+    std::fs::write(&file, open).unwrap();
+    let reloader = Reloader::start(source(home.path(), Environment::default())).unwrap();
+    // Each is fine for a gateway that starts; this one stays on all interfaces until it is restarted.
+    for text in ["{}", r#"{ gateway: { bind: "loopback" } }"#, r#"{ gateway: { auth: { mode: "none" } } }"#] {
+        std::fs::write(&file, text).unwrap();
+        let Reloaded::Kept(error) = reloader.reload() else { panic!("{text} opens the gateway") };
+        assert_eq!((error.problems.len(), error.problems[0].path.as_str()), (1, "gateway.bind"), "{error}");
+        assert!(reloader.running().server.auth_required);
+        assert_eq!(reloader.running().server.tokens.len(), 1);
+    }
+    let closing = r#"{ gateway: { bind: "loopback", auth: { token: "another-token-of-good-length" } } }"#;
+    std::fs::write(&file, closing).unwrap();
+    let Reloaded::Replaced { config, needs_restart } = reloader.reload() else { panic!("it asks for a token") };
+    assert_eq!((config.server.listen.ip().is_loopback(), needs_restart.len()), (false, 1));
+}
+
+#[test]
+fn a_file_that_vanished_from_under_a_running_gateway_does_not_mean_the_defaults() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("openclaw.json");
+    let reloader = Reloader::start(source(home.path(), variables())).unwrap();
+    assert!(matches!(reloader.reload(), Reloaded::Replaced { .. }), "there never was a file");
+    std::fs::write(&file, r#"{ gateway: { auth: { mode: "token" }, max_connections: 5 } }"#).unwrap();
+    assert!(matches!(reloader.reload(), Reloaded::Replaced { .. }));
+    std::fs::rename(&file, home.path().join("openclaw.json.bak")).unwrap();
+    let Reloaded::Kept(error) = reloader.reload() else { panic!("the defaults ask for no token") };
+    assert!(error.to_string().contains("the file is gone: put it back"), "{error}");
+    assert_eq!((reloader.running().server.auth_required, reloader.running().server.max_connections), (true, 5));
+    std::fs::rename(home.path().join("openclaw.json.bak"), &file).unwrap();
+    assert!(matches!(reloader.reload(), Reloaded::Replaced { .. }));
+}
+
+/// Whether a gateway that has read its configuration notices, after something was done to the folder.
+async fn notices(prepare: impl FnOnce(&Path), edit: impl FnOnce(&Path)) {
+    let home = tempfile::tempdir().unwrap();
+    prepare(home.path());
+    let reloader = std::sync::Arc::new(Reloader::start(source(home.path(), variables())).unwrap());
+    edit(home.path());
+    reloader.changed().await;
+    let Reloaded::Replaced { config, .. } = reloader.reload() else { panic!("the file is good") };
+    assert_eq!(config.server.max_connections, 6);
+}
+
+const FIVE: &str = "{ gateway: { max_connections: 5 } }";
+const SIX: &str = "{ gateway: { max_connections: 6 } }";
+
+#[tokio::test(start_paused = true)]
+async fn a_file_written_in_place_renamed_over_or_made_anew_is_noticed() {
+    let write =
+        |name: &'static str, text: &'static str| move |home: &Path| std::fs::write(home.join(name), text).unwrap();
+    // The same length and, on most machines, within one tick of the file system's clock.
+    notices(write("openclaw.json", FIVE), write("openclaw.json", SIX)).await;
+    notices(|_| {}, write("openclaw.json", SIX)).await;
+    notices(write("openclaw.json", FIVE), |home| {
+        std::fs::write(home.join("young"), SIX).unwrap();
+        std::fs::rename(home.join("young"), home.join("openclaw.json")).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mounted_folder_that_kubernetes_swaps_is_noticed() {
+    use std::os::unix::fs::symlink;
+
+    let version = |home: &Path, name: &str, text: &str| {
+        std::fs::create_dir(home.join(name)).unwrap();
+        std::fs::write(home.join(name).join("openclaw.json"), text).unwrap();
+    };
+    let mount = |home: &Path| {
+        version(home, "..2026_01", FIVE);
+        symlink("..2026_01", home.join("..data")).unwrap();
+        symlink("..data/openclaw.json", home.join("openclaw.json")).unwrap();
+    };
+    notices(mount, |home| {
+        version(home, "..2026_02", SIX);
+        symlink("..2026_02", home.join("..data_tmp")).unwrap();
+        std::fs::rename(home.join("..data_tmp"), home.join("..data")).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_is_not_a_change_and_neither_is_what_else_lies_in_the_folder() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("openclaw.json"), FIVE).unwrap();
+    let reloader = std::sync::Arc::new(Reloader::start(source(home.path(), variables())).unwrap());
+    std::fs::write(home.path().join("openclaw.json"), SIX).unwrap();
+    reloader.reload();
+    std::fs::write(home.path().join("openclaw.db-wal"), "busy").unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    assert!(tokio::time::timeout(hour, reloader.changed()).await.is_err());
+}
+
+#[test]
+fn a_limit_beyond_what_the_pool_gives_is_refused() {
+    assert_eq!(
+        problems("{ skills: { limits: { memoryBytes: 1073741825, tableElements: 20001 } } }"),
+        [
+            "`skills.limits.memoryBytes` cannot be 1073741825: use a whole number from 65536 to 1073741824",
+            "`skills.limits.tableElements` cannot be 20001: use a whole number from 1 to 20000",
+        ]
+    );
+    assert!(problems("{ skills: { limits: { memoryBytes: 1073741824, tableElements: 20000 } } }").is_empty());
+}
+
+#[test]
+fn a_transform_that_cannot_run_is_named_by_its_key() {
+    let text = r#"{ webhooks: { incoming: { secret: "${WEBHOOK_SECRET}", endpoints: [
+        { path: "/message", message: "m" },
+        { path: "/absent", transform: "gitub" },
+        { path: "/strange", transform: "no-such-transform" },
+        { path: "/skill", transform: "release-notes" },
+        { path: "/off", transform: "mine" },
+        { path: "/good", transform: "github" },
+    ] } } }"#;
+    let component = |name: &str, world: &str, enabled| Component { name: name.into(), world: world.into(), enabled };
+    let installed = [
+        component("github", "ingress-transform", true),
+        component("template", "ingress-transform", true),
+        component("release-notes", "skill", true),
+        component("mine", "ingress-transform", false),
+    ];
+    let found = unusable_transforms(&load(text).unwrap().transforms, |_| installed.to_vec());
+    let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+    let at = |index: usize| format!("`webhooks.incoming.endpoints[{index}].transform` names");
+    let end = "every request is answered 422";
+    assert_eq!(
+        found,
+        [
+            format!("{} `gitub`, which is not installed for tenant `default`: {end}: did you mean `github`?", at(1)),
+            format!(
+                "{} `no-such-transform`, which is not installed for tenant `default`: {end}: \
+                 run `openclaw skills install FILE`, or name one of: github, template, mine",
+                at(2)
+            ),
+            format!(
+                "{} `release-notes`, which is a component of the world `skill`: {end}: \
+                 name an `ingress-transform`; a transform can call a skill",
+                at(3)
+            ),
+            format!("{} `mine`, which is disabled: {end}: run `openclaw skills enable mine --tenant default`", at(4)),
+        ]
+    );
+    let none = unusable_transforms(&load(text).unwrap().transforms, |_| Vec::new());
+    assert_eq!(none[0].path, "webhooks.incoming.endpoints[0].message");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod install;
+mod memory;
 mod request;
 mod run;
 mod view;
@@ -13,5 +14,5 @@ mod view;
 pub(crate) use arguments::Arguments;
 pub(crate) use install::Install;
 pub(crate) use request::Request;
-pub(crate) use run::{Ops, RunningGateway};
-pub(crate) use view::{BackupView, CallView, NewTokenView, SkillView, StatusView, TokenView, TraceView};
+pub(crate) use run::{AskedReload, Ops, RunningGateway};
+pub(crate) use view::{BackupView, CallView, NewTokenView, ReloadView, SkillView, StatusView, TokenView, TraceView};

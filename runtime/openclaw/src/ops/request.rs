@@ -12,6 +12,8 @@ use super::Arguments;
 pub(crate) enum Request {
     /// How the gateway is.
     Status,
+    /// Puts the configuration file in force as it stands now.
+    ConfigReload,
     /// The skills of a tenant.
     Skills {
         /// Whose.

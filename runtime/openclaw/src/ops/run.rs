@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use openclaw_domain::ports::{AuditEntry, Guests, Journal, NewToken, Tokens};
+use openclaw_domain::ports::{AuditEntry, Guests, Journal, NewToken, Packages, Tokens};
 use openclaw_domain::{
     Caller, Clock, Credential, Door, EventKind, IdError, Installed, NewEvent, Refusal, Role, SkillName, SkillRef,
     TenantId, ToolCall, TraceId,
@@ -18,10 +18,12 @@ use openclaw_wasm::Registry;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, mpsc, oneshot};
 
+use super::memory::initial_memory;
 use super::{
-    Arguments, BackupView, CallView, Install, NewTokenView, Request, SkillView, StatusView, TokenView, TraceView,
+    Arguments, BackupView, CallView, Install, NewTokenView, ReloadView, Request, SkillView, StatusView, TokenView,
+    TraceView,
 };
 use crate::bundled;
 use crate::config::{Config, Reloader};
@@ -31,10 +33,15 @@ use crate::wiring;
 /// So much of a call's text is kept with its event.
 const EVENT_TEXT_BYTES: usize = 64 << 10;
 
+/// Where the answer to a reload goes.
+pub(crate) type AskedReload = oneshot::Sender<Result<ReloadView, Failed>>;
+
 /// What is only there while a gateway runs.
 pub(crate) struct RunningGateway {
     /// Its configuration.
     pub(crate) reloader: Arc<Reloader>,
+    /// Asks it to read the configuration again.
+    pub(crate) reload: mpsc::Sender<AskedReload>,
     /// Where it listens.
     pub(crate) url: String,
     /// Since when.
@@ -68,18 +75,23 @@ impl Ops {
         self.registry
             .get_or_try_init(|| async {
                 let registry = wiring::registry(&self.storage, &self.config, Arc::clone(&self.clock)).await?;
-                let mut tenants = self.config.tenants.clone();
-                for named in Tokens::list(&self.storage).await? {
-                    if named.revoked_at.is_none() && !tenants.contains(&named.token.tenant) {
-                        tenants.push(named.token.tenant);
-                    }
-                }
-                for tenant in &tenants {
+                for tenant in &self.tenants(&self.config).await? {
                     bundled::install(&registry, tenant).await;
                 }
                 Ok(registry)
             })
             .await
+    }
+
+    /// Tenants of the configuration, then those that only have a token which was not revoked.
+    async fn tenants(&self, config: &Config) -> Result<Vec<TenantId>, Failed> {
+        let mut tenants = config.tenants.clone();
+        for named in Tokens::list(&self.storage).await? {
+            if named.revoked_at.is_none() && !tenants.contains(&named.token.tenant) {
+                tenants.push(named.token.tenant);
+            }
+        }
+        Ok(tenants)
     }
 
     /// The storage of the home.
@@ -93,7 +105,8 @@ impl Ops {
     /// The command was refused or failed; nothing of it stays.
     pub(crate) async fn answer(&self, request: Request) -> Result<Value, Failed> {
         match request {
-            Request::Status => self.status(),
+            Request::Status => self.status().await,
+            Request::ConfigReload => self.reload().await,
             Request::Skills { tenant } => {
                 let installed = self.registry().await?.installed(&parse(&tenant)?);
                 value(&installed.iter().map(SkillView::from).collect::<Vec<_>>())
@@ -132,14 +145,32 @@ impl Ops {
         value(&SkillView::from(&installed))
     }
 
-    fn status(&self) -> Result<Value, Failed> {
-        let Some(running) = self.running.get() else {
-            return Err(Failed { ending: Ending::NotRunning, ..Failed::because("no gateway runs here yet") });
-        };
+    fn gateway(&self) -> Result<&RunningGateway, Failed> {
+        self.running
+            .get()
+            .ok_or_else(|| Failed { ending: Ending::NotRunning, ..Failed::because("no gateway runs here yet") })
+    }
+
+    async fn reload(&self) -> Result<Value, Failed> {
+        let (answer, answered) = oneshot::channel();
+        let stopping = || Failed { ending: Ending::NotRunning, ..Failed::because("the gateway is stopping") };
+        self.gateway()?.reload.send(answer).await.map_err(|_| stopping())?;
+        let reloaded = answered.await.map_err(|_| stopping())??;
+        self.audit(&TenantId::default(), "config.reload", &reloaded.file, &json!({})).await?;
+        value(&reloaded)
+    }
+
+    async fn status(&self) -> Result<Value, Failed> {
+        let running = self.gateway()?;
         let config = running.reloader.running();
         let registry = self.registry.get();
-        let skills =
-            registry.map_or(0, |registry| config.tenants.iter().map(|tenant| registry.installed(tenant).len()).sum());
+        let mut tenants = self.tenants(&config).await?;
+        let installed = Packages::list(&self.storage).await?;
+        for skill in &installed {
+            if !tenants.contains(&skill.tenant) {
+                tenants.push(skill.tenant.clone());
+            }
+        }
         let (instances_in_use, instances) = registry.map_or((0, 0), |registry| registry.places());
         value(&StatusView {
             running: true,
@@ -149,7 +180,8 @@ impl Ops {
             url: running.url.clone(),
             auth_required: config.server.auth_required,
             uptime_seconds: running.since.elapsed().as_secs(),
-            skills,
+            tenants: tenants.iter().map(ToString::to_string).collect(),
+            skills: installed.len(),
             instances_in_use,
             instances,
             webhook_endpoints: config.server.ingress.len(),
@@ -159,7 +191,11 @@ impl Ops {
     async fn skill(&self, tenant: &TenantId, name: &SkillName) -> Result<Value, Failed> {
         let installed = self.registry().await?.installed(tenant);
         match installed.iter().find(|skill| skill.name == *name) {
-            Some(skill) => value(&SkillView::from(skill)),
+            Some(skill) => {
+                let component = Packages::component(&self.storage, skill.digest).await?;
+                let initial_memory = initial_memory(&component);
+                value(&SkillView { initial_memory, ..SkillView::from(skill) })
+            }
             None => Err(Refusal::SkillNotFound(name.to_string()).into()),
         }
     }

@@ -28,6 +28,9 @@ pub(crate) struct SkillView {
     pub(crate) size: u64,
     /// What it imports.
     pub(crate) imports: Vec<String>,
+    /// Bytes of memory an instance begins with; only told of one skill, since it is read from the component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) initial_memory: Option<u64>,
     /// Its tools.
     pub(crate) tools: Vec<ToolView>,
     /// RFC 3339.
@@ -60,6 +63,7 @@ impl From<&Installed> for SkillView {
             digest: installed.digest.to_string(),
             size: installed.size,
             imports: installed.imports.clone(),
+            initial_memory: None,
             tools: installed.tools.iter().map(ToolView::from).collect(),
             installed_at: installed.installed_at.to_string(),
         }
@@ -219,6 +223,9 @@ pub(crate) struct StatusView {
     pub(crate) auth_required: bool,
     /// Seconds since it began to listen.
     pub(crate) uptime_seconds: u64,
+    /// Tenants: those the configuration names, then those that only have a token or a skill.
+    #[serde(default)]
+    pub(crate) tenants: Vec<String>,
     /// Skills installed, over all tenants.
     pub(crate) skills: usize,
     /// Guests running now.
@@ -227,6 +234,17 @@ pub(crate) struct StatusView {
     pub(crate) instances: usize,
     /// Webhook endpoints served, over all tenants.
     pub(crate) webhook_endpoints: usize,
+}
+
+/// A configuration that was put in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ReloadView {
+    /// The file it comes from.
+    pub(crate) file: String,
+    /// Keys whose new value waits for a restart.
+    pub(crate) needs_restart: Vec<String>,
+    /// What the operator should know, a sentence each.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A finished backup.
