@@ -7,10 +7,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use openclaw_domain::{Event, TenantId};
+use openclaw_domain::{Event, Refusal, TenantId};
 use openclaw_protocol::{Envelope, EventPayload};
 
 use crate::mailbox::{Mailbox, Notice, Signal};
+
+/// Patterns one session may subscribe to in all: each is tried on each event, on the thread that committed it.
+const MAX_PATTERNS: usize = 64;
 
 /// Passes events on to sessions. The binary connects the journal's commit listener to [`Bus::publish`].
 #[derive(Default)]
@@ -34,6 +37,11 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
+    /// What it subscribed to, in the order it asked.
+    pub(crate) fn patterns(&self) -> Vec<String> {
+        self.patterns.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Whether it subscribed to this type of frame.
     pub(crate) fn wants(&self, kind: &str) -> bool {
         let patterns = self.patterns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,19 +128,29 @@ impl Bus {
         }
     }
 
-    /// Adds patterns to a session's subscription and returns all it has now.
-    pub(crate) fn subscribe(&self, subscriber: &Subscriber, patterns: Vec<String>) -> Vec<String> {
+    /// Adds patterns to a session's subscription.
+    ///
+    /// # Errors
+    /// It would have more than 64 different ones; then none is added.
+    pub(crate) fn subscribe(&self, subscriber: &Subscriber, patterns: Vec<String>) -> Result<(), Refusal> {
         let mut known = subscriber.patterns.lock().unwrap_or_else(PoisonError::into_inner);
-        let had_none = known.is_empty();
+        let before = known.len();
         for pattern in patterns {
-            if !known.contains(&pattern) {
-                known.push(pattern);
+            if known.contains(&pattern) {
+                continue;
             }
+            if known.len() == MAX_PATTERNS {
+                known.truncate(before);
+                let reason = format!("makes more than {MAX_PATTERNS} different patterns of this session; use `*`");
+                return Err(Refusal::invalid("payload.events", reason));
+            }
+            known.push(pattern);
         }
+        let had_none = before == 0;
         if had_none && !known.is_empty() {
             self.subscribed.fetch_add(1, Ordering::AcqRel);
         }
-        known.clone()
+        Ok(())
     }
 
     /// Open sessions of a tenant.

@@ -1,7 +1,7 @@
 //! What others put in for a session: events to pass on, and signals to act on.
 //!
-//! Invariant: putting in never waits and never fails. Events beyond the bound are counted, and the count stands in the
-//! queue where the lost ones would have stood; signals are flags and cannot be lost.
+//! Invariant: putting in never waits and never fails. Events beyond the bounds, in number and in bytes, are counted, and
+//! the count stands in the queue where the lost ones would have stood; signals are flags and cannot be lost.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -13,6 +13,9 @@ use futures_util::task::AtomicWaker;
 
 /// Events that wait for one session; more are dropped and counted.
 pub(crate) const EVENT_QUEUE: usize = 256;
+
+/// Bytes of events that wait for one session; more are dropped and counted, except a single larger one that waits alone.
+const EVENT_BYTES: usize = 1 << 20;
 
 /// A frame made once for everybody who sees it.
 #[derive(Debug)]
@@ -58,6 +61,7 @@ impl Signals {
 #[derive(Debug, Default)]
 struct Queue {
     letters: VecDeque<Letter>,
+    bytes: usize,
     missed: u64,
 }
 
@@ -75,7 +79,8 @@ impl Mailbox {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         // The count takes a place of its own, so that what follows it stays in order.
         let needed = 1 + usize::from(queue.missed > 0);
-        if queue.letters.len() + needed > EVENT_QUEUE {
+        let bytes = notice.frame.len();
+        if queue.letters.len() + needed > EVENT_QUEUE || (queue.bytes > 0 && queue.bytes + bytes > EVENT_BYTES) {
             queue.missed += 1;
             return false;
         }
@@ -83,6 +88,7 @@ impl Mailbox {
             let missed = std::mem::take(&mut queue.missed);
             queue.letters.push_back(Letter::Gap(missed));
         }
+        queue.bytes += bytes;
         queue.letters.push_back(Letter::Notice(notice));
         drop(queue);
         self.waker.wake();
@@ -120,6 +126,9 @@ impl Mailbox {
     fn take(&self) -> Option<Letter> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(letter) = queue.letters.pop_front() {
+            if let Letter::Notice(notice) = &letter {
+                queue.bytes -= notice.frame.len();
+            }
             return Some(letter);
         }
         let missed = std::mem::take(&mut queue.missed);
@@ -133,6 +142,10 @@ mod tests {
 
     fn notice(seq: i64) -> Arc<Notice> {
         Arc::new(Notice { frame: String::new(), seq })
+    }
+
+    fn notice_of(seq: i64, bytes: usize) -> Arc<Notice> {
+        Arc::new(Notice { frame: "x".repeat(bytes), seq })
     }
 
     fn take_all(mailbox: &Mailbox) -> Vec<i64> {
@@ -156,6 +169,17 @@ mod tests {
         assert!(mailbox.put(notice(901)));
         let expected: Vec<i64> = (3..=bound).chain([-4, 901]).collect();
         assert_eq!(take_all(&mailbox), expected);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_bytes_too() {
+        let large = |seq| notice_of(seq, EVENT_BYTES / 2);
+        let mailbox = Mailbox::default();
+        assert!(mailbox.put(large(1)) && mailbox.put(large(2)) && !mailbox.put(notice_of(3, 1)));
+        assert_eq!(take_all(&mailbox), [1, 2, -1]);
+        assert!(mailbox.put(notice_of(4, EVENT_BYTES + 1)), "alone, or nobody could ever see it");
+        assert!(!mailbox.put(large(5)));
+        assert_eq!(take_all(&mailbox), [4, -1]);
     }
 
     #[test]

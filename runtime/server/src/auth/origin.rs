@@ -166,8 +166,14 @@ mod tests {
     #[test]
     fn what_a_foreign_page_loads_is_refused_and_a_link_to_here_is_not() {
         for site in ["cross-site", "same-site", "Cross-Site"] {
-            assert!(check_site(&headers(&[("sec-fetch-site", site), ("sec-fetch-mode", "no-cors")])).is_err(), "{site}");
-            assert!(check_site(&headers(&[("sec-fetch-site", site), ("sec-fetch-mode", "navigate")])).is_ok(), "{site}");
+            assert!(
+                check_site(&headers(&[("sec-fetch-site", site), ("sec-fetch-mode", "no-cors")])).is_err(),
+                "{site}"
+            );
+            assert!(
+                check_site(&headers(&[("sec-fetch-site", site), ("sec-fetch-mode", "navigate")])).is_ok(),
+                "{site}"
+            );
         }
         for own in [&[][..], &[("sec-fetch-site", "none")], &[("sec-fetch-site", "same-origin")]] {
             assert!(check_site(&headers(own)).is_ok(), "{own:?}");

@@ -193,6 +193,20 @@ async fn an_idempotency_key_runs_once_and_repeats_get_the_first_reply() {
 }
 
 #[tokio::test]
+async fn other_answers_under_the_same_idempotency_key_are_another_request() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client(TOKEN).await;
+    let call = |name: &str| {
+        let resume = json!({ "state": "00", "answers": [{ "id": "name", "value": name }] });
+        json!({ "skill": "echo", "idempotency_key": "k", "resume": resume })
+    };
+    for id in ["first", "repeat"] {
+        assert_eq!(client.ask(id, "skill_invoke", call("Eve")).await["type"], "response");
+    }
+    assert_eq!(client.ask("other", "skill_invoke", call("Mallory")).await["payload"]["code"], "INVALID_REQUEST");
+}
+
+#[tokio::test]
 async fn one_trace_id_runs_from_the_door_to_the_reply() {
     let gateway = Gateway::start().await;
     let (door, own) = ("4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80319c");

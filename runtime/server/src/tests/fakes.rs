@@ -61,7 +61,7 @@ pub(crate) fn named_token(name: &str, token: &str) -> NamedToken {
 }
 
 /// Skills by name: `echo` returns its arguments, `wait` returns when the test lets it, `fail` says no, `trap` traps,
-/// `large` returns a mebibyte.
+/// `large` returns a mebibyte, `wait-large` both.
 pub(crate) struct FakeGuests {
     /// One permit lets one `wait` go on.
     pub(crate) gate: Semaphore,
@@ -116,12 +116,12 @@ impl Guests for FakeGuests {
                 structured = Some(call.arguments.to_string());
                 call.arguments.to_string()
             }
-            "wait" => {
+            "wait" | "wait-large" => {
                 let mut noted = Noted(self, "dropped");
                 self.begun.add_permits(1);
                 self.gate.acquire().await.unwrap().forget();
                 noted.1 = "done";
-                "waited".to_owned()
+                if skill.as_str() == "wait" { "waited".to_owned() } else { "x".repeat(1 << 20) }
             }
             "large" => "x".repeat(1 << 20),
             "fail" => {

@@ -149,7 +149,11 @@ async fn a_credential_too_long_to_guess_passes_while_its_address_is_blocked_and_
     for _ in 0..3 {
         assert_eq!(code_of(&wrong).await, "RATE_LIMITED");
         assert_eq!(code_of(LONG).await, "OK");
-        assert_eq!(code_of(ACME_TOKEN).await, "RATE_LIMITED", "a short one could be a guess, and passing ends no block");
+        assert_eq!(
+            code_of(ACME_TOKEN).await,
+            "RATE_LIMITED",
+            "a short one could be a guess, and passing ends no block"
+        );
     }
 }
 

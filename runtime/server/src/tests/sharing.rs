@@ -113,3 +113,17 @@ async fn subscribing_adds_to_what_was_subscribed() {
     assert_eq!(ack["payload"]["events"], json!(["agent.*", "tool_call"]));
     assert_eq!(gateway.bus.sessions_of(&TenantId::default()), 1);
 }
+
+#[tokio::test]
+async fn a_session_has_64_patterns_in_all_however_many_frames_it_sends() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client(TOKEN).await;
+    let names = |range: std::ops::Range<usize>| range.map(|number| format!("kind.{number}")).collect::<Vec<_>>();
+    for range in [0..60, 30..64, 0..64] {
+        assert_eq!(client.ask("some", "subscribe", json!({ "events": names(range) })).await["type"], "ack");
+    }
+    let refused = client.ask("more", "subscribe", json!({ "events": ["kind.1", "one.too", "many"] })).await;
+    assert_eq!(refused["payload"]["code"], "INVALID_REQUEST");
+    let ack = client.ask("none", "subscribe", json!({})).await;
+    assert_eq!(ack["payload"]["events"], json!(names(0..64)), "what was refused left nothing behind");
+}

@@ -294,7 +294,10 @@ fn fingerprint(invoke: &SkillInvoke<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     invoke.skill.hash(&mut hasher);
     invoke.args.map(RawValue::get).hash(&mut hasher);
-    invoke.resume.as_ref().map(|resume| &resume.state).hash(&mut hasher);
+    if let Some(resume) = &invoke.resume {
+        resume.state.hash(&mut hasher);
+        resume.answers.iter().for_each(|answer| (&answer.id, answer.value.get()).hash(&mut hasher));
+    }
     hasher.finish()
 }
 

@@ -4,6 +4,7 @@
 //! another task; a skill call is polled where its frame was read.
 
 mod command;
+mod held;
 mod idempotency;
 mod in_flight;
 mod invoke;

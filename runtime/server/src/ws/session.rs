@@ -5,7 +5,9 @@
 //! for a reply to leave with.
 //!
 //! Invariants: each request gets exactly one frame under its id; replies are never dropped, events are dropped only
-//! with a count; a client that closes its side still gets its replies, and its Close is answered after them.
+//! with a count; a client that closes its side still gets its replies, and its Close is answered after them. What a
+//! client that does not read makes the gateway hold is bounded in bytes: its output, the results that wait
+//! ([`Held`]), and its mailbox.
 
 use std::future::pending;
 use std::pin::pin;
@@ -25,6 +27,7 @@ use tokio_tungstenite::tungstenite::{Error as SocketError, Message, error::Capac
 use uuid::Uuid;
 
 use super::command::{Command, not_configured};
+use super::held::Held;
 use super::in_flight::{Finished, InFlight, Outcome, Request, Work};
 use super::liveness::Liveness;
 use super::output::Output;
@@ -38,14 +41,16 @@ use crate::state::{Place, State};
 
 /// Bytes waiting to be written beyond which nothing more is read or passed on.
 const HIGH_WATER: usize = 32 << 10;
+/// Bytes waiting to be written beyond which no further reply is printed. One reply may take it far beyond this: 18 MiB,
+/// if a result of 1 MiB is all control characters.
+const REPLY_WATER: usize = 1 << 20;
 /// Events alone wait this long for company: under load the next reply takes them along, and saves a write.
 const EVENT_LULL: Duration = Duration::from_millis(1);
 /// A ping goes out this often; a peer that was silent from one to the next is gone.
 const PING_EVERY: Duration = Duration::from_secs(25);
-/// Events read from the journal at one time when a client resumes.
-const BACKLOG_PAGE: usize = 256;
-/// Patterns one session may subscribe to, and the longest of them in bytes.
-const MAX_PATTERNS: usize = 64;
+/// Events read from the journal at one time when a client resumes: few, because one may take 400 KB.
+const BACKLOG_PAGE: usize = 32;
+/// Longest pattern in bytes.
 const MAX_PATTERN_BYTES: usize = 128;
 
 /// Who comes in.
@@ -76,6 +81,8 @@ pub(super) struct Session<'a> {
     pub(super) subscriber: Arc<Subscriber>,
     pub(super) output: Output,
     pub(super) in_flight: FuturesUnordered<InFlight<'a>>,
+    /// Requests that are done, and wait to be answered.
+    held: Held,
     /// Number of the next tool call.
     pub(super) next_call: u64,
     trace: Option<TraceId>,
@@ -87,6 +94,8 @@ pub(super) struct Session<'a> {
     ending: Option<Ending>,
     /// Whether the peer's messages are still read.
     is_reading: bool,
+    /// Whether all is answered now, however little the peer reads.
+    is_cut: bool,
     commands: u64,
 }
 
@@ -107,12 +116,14 @@ pub(super) async fn run(state: &State, guest: Guest, mut incoming: Incoming, mut
         subscriber: Arc::clone(&subscriber),
         output: Output::default(),
         in_flight: FuturesUnordered::new(),
+        held: Held::default(),
         next_call: 1,
         trace,
         backlog: None,
         resumed_to: 0,
         ending: None,
         is_reading: true,
+        is_cut: false,
         commands: 0,
     };
     // Tokens may have changed, or the drain begun, between authentication and joining the bus.
@@ -148,17 +159,24 @@ impl<'a> Session<'a> {
         let mut lull = pin!(tokio::time::sleep(EVENT_LULL));
         let mut liveness = Liveness::default();
         loop {
-            if self.ending.is_some() && self.in_flight.is_empty() {
+            while (self.is_cut || self.output.waiting() < REPLY_WATER)
+                && let Some(finished) = self.held.take()
+            {
+                self.finish(finished);
+            }
+            if self.ending.is_some() && self.in_flight.is_empty() && self.held.len() == 0 {
                 return self.ending;
             }
             let has_room = self.output.waiting() < HIGH_WATER;
-            let may_read = has_room && self.is_reading && self.in_flight.len() < MAX_IN_FLIGHT;
+            let has_places = self.in_flight.len() + self.held.len() < MAX_IN_FLIGHT;
+            let may_read = has_room && self.is_reading && has_places;
+            let may_finish = !self.in_flight.is_empty() && (self.is_cut || self.held.has_room());
             tokio::select! {
                 biased;
                 signals = mailbox.signals() => {
                     self.act_on(signals);
                 }
-                Some(finished) = self.in_flight.next(), if !self.in_flight.is_empty() => self.finish(finished),
+                Some(finished) = self.in_flight.next(), if may_finish => self.held.put(finished),
                 message = incoming.next(), if may_read => {
                     liveness.was_heard = true;
                     match message {
@@ -178,8 +196,8 @@ impl<'a> Session<'a> {
                 () = lull.as_mut(), if self.output.waiting() > 0 && !self.output.is_urgent() => self.output.hurry(),
                 () = ping.as_mut() => {
                     ping.as_mut().reset(tokio::time::Instant::now() + PING_EVERY);
-                    let is_listening = self.is_reading && self.in_flight.len() < MAX_IN_FLIGHT;
-                    if is_listening && liveness.is_gone(has_room, self.output.total()) {
+                    // What the peer reads is known even while nothing of it is read.
+                    if (self.is_reading && has_places || !has_room) && liveness.is_gone(has_room, self.output.total()) {
                         return None;
                     }
                     liveness = Liveness { was_heard: false, was_pinged: has_room, total: self.output.total() };
@@ -209,6 +227,7 @@ impl<'a> Session<'a> {
         self.in_flight.iter_mut().for_each(InFlight::cancel);
         self.backlog = None;
         self.is_reading = false;
+        self.is_cut = true;
         self.ending.get_or_insert(RESTARTING);
     }
 
@@ -231,6 +250,10 @@ impl<'a> Session<'a> {
 
     /// Ends what still runs for a client that is gone. Nobody reads a reply; what was called stays on record.
     fn abandon(&mut self) {
+        while let Some(finished) = self.held.take() {
+            self.finish(finished);
+            self.output = Output::default();
+        }
         for running in std::mem::take(&mut self.in_flight) {
             if let Some((request, call)) = running.into_call() {
                 self.record_fault(&request, &call, &Refusal::Cancelled);
@@ -330,7 +353,9 @@ impl<'a> Session<'a> {
                     return Err((request, refusal));
                 }
                 // Before the newest `seq` is read, so that nothing falls between it and the first live event.
-                state.bus.subscribe(&self.subscriber, events);
+                if let Err(refusal) = state.bus.subscribe(&self.subscriber, events) {
+                    return Err((request, refusal));
+                }
                 let tenant = self.subscriber.tenant.clone();
                 let seq = Box::pin(async move { state.journal.last_seq(&tenant).await });
                 self.in_flight.push(InFlight::new(request, Work::Subscribe(since, seq)));
@@ -367,7 +392,7 @@ impl<'a> Session<'a> {
             Outcome::Tool(call, result) => self.finish_call(&request, call, result),
             Outcome::Status(Ok(last_seq)) => self.reply_status(&request, last_seq),
             Outcome::Subscribe(since, Ok(seq)) => {
-                let events = self.state.bus.subscribe(&self.subscriber, Vec::new());
+                let events = self.subscriber.patterns();
                 self.reply(&request, "ack", &SubscribeAck { events: &events, seq });
                 if let Some(since) = since {
                     self.resumed_to = since;
@@ -474,9 +499,6 @@ pub(super) fn payload<'de, Payload: Deserialize<'de>>(text: &'de str) -> Result<
 }
 
 fn check_patterns(patterns: &[String], since: Option<i64>) -> Result<(), Refusal> {
-    if patterns.len() > MAX_PATTERNS {
-        return Err(Refusal::invalid("payload.events", format!("holds more than {MAX_PATTERNS} patterns")));
-    }
     if since.is_some_and(|since| since < 0) {
         return Err(Refusal::invalid("payload.since", "must be 0 or the `seq` of an event"));
     }
