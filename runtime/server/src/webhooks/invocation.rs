@@ -6,6 +6,7 @@
 //! is written.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openclaw_domain::ports::{Accepted, Guests, Inbox, InboxEntry, Journal, OwedCall};
 use openclaw_domain::{
@@ -22,6 +23,11 @@ use super::verdict::InvokeDetail;
 pub(super) const PLACES: usize = 256;
 /// Calls that run at one time, so that a burst of webhooks leaves instances for everybody else.
 const RUNNING: usize = 16;
+
+/// How often a call is tried that finds the gateway busy. The sender was told 200 and will not send it again.
+pub(super) const TRIES: u32 = 60;
+/// How long a call waits that found the gateway busy, if the refusal does not say.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// A call a transform asked for.
 pub(super) struct Invocation {
@@ -131,7 +137,6 @@ impl Invocations {
     }
 
     async fn run(&self, invocation: Invocation) {
-        let Ok(_running) = self.running.acquire().await else { return };
         let Invocation { id, target, arguments, tenant, path, trace } = invocation;
         let name = match &target.tool {
             Some(tool) => format!("{}/{tool}", target.skill),
@@ -140,9 +145,8 @@ impl Invocations {
         let credential =
             Credential { tenant: tenant.clone(), role: Role::Invoke, name: format!("webhook {path}").into() };
         let caller = Caller { credential, door: Door::Webhook, trace };
-        let ran = self.guests.call_tool(ToolCall { caller, target, arguments, deadline: None, resumed: None }).await;
+        let ran = self.call(ToolCall { caller, target, arguments, deadline: None, resumed: None }).await;
         if let Err(Refusal::Cancelled) = ran {
-            // Only the end of this process cancels it: the next one runs it.
             tracing::info!(%tenant, path = &*path, %id, skill = name, "a webhook's skill call is put off");
             return;
         }
@@ -151,6 +155,26 @@ impl Invocations {
         let at = self.clock.now();
         self.journal.record(NewEvent { tenant: tenant.clone(), kind, data, trace, at, session: None });
         self.settle(&tenant, id).await;
+    }
+
+    /// Calls until the gateway has room for it. [`Refusal::Cancelled`] if this process ends first: the next one calls.
+    async fn call(&self, call: ToolCall) -> Result<ToolReply, Refusal> {
+        let mut tries = 1;
+        loop {
+            let ran = {
+                let _running = self.running.acquire().await.map_err(|_| Refusal::Cancelled)?;
+                self.guests.call_tool(call.clone()).await
+            };
+            let Err(refusal @ (Refusal::Busy(_) | Refusal::QueueFull(_))) = ran else { return ran };
+            if self.tasks.is_closed() {
+                return Err(Refusal::Cancelled);
+            }
+            if tries == TRIES {
+                return Err(refusal);
+            }
+            tries += 1;
+            tokio::time::sleep(refusal.retry_after().unwrap_or(TRY_AGAIN)).await;
+        }
     }
 
     async fn settle(&self, tenant: &TenantId, id: WebhookId) {

@@ -52,6 +52,9 @@ impl Guests for FakeGuests {
         self.calls.lock().unwrap().push(call.clone());
         self.may_finish.acquire().await.unwrap().forget();
         let guest = call.target.skill.to_string();
+        if guest == "busy-at-first" && self.calls().len() < 3 || guest == "busy" {
+            return Err(Refusal::Busy("all instances are in use".to_owned()));
+        }
         if guest == "cancelled" {
             return Err(Refusal::Cancelled);
         }

@@ -7,7 +7,7 @@ use openclaw_domain::{EventKind, Role};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::super::invocation::PLACES;
+use super::super::invocation::{PLACES, TRIES};
 use super::*;
 
 fn that_invokes(skill: &'static str) -> Door {
@@ -87,6 +87,31 @@ async fn a_call_that_a_crash_cut_off_runs_at_the_next_start_and_then_never_again
     assert_eq!(door.webhooks.resume().await.unwrap(), 0);
     door.drain().await;
     assert_eq!(door.guests.calls().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_finds_no_room_is_made_again_and_reported_once() {
+    for (skill, tries, kind) in
+        [("busy-at-first", 3, EventKind::TaskCompleted), ("busy", TRIES as usize, EventKind::Error)]
+    {
+        let door = that_invokes(skill);
+        assert_eq!(door.send(deploy()).await.status, 200);
+        while door.inbox.settled().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        let events = door.journal.events();
+        assert_eq!((door.guests.calls().len(), events.len(), events[0].kind), (tries, 1, kind), "{skill}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_finds_no_room_while_the_gateway_drains_stays_owed() {
+    let door = that_invokes("busy");
+    door.tasks.close();
+    assert_eq!(door.send(deploy()).await.status, 200);
+    door.tasks.wait().await;
+    assert_eq!((door.guests.calls().len(), door.journal.events().len()), (1, 0));
+    assert_eq!(door.inbox.settled(), []);
 }
 
 #[tokio::test]
