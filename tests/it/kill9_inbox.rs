@@ -1,19 +1,21 @@
-//! Accepted means durable: whatever was answered 200 is in the inbox after a kill, once.
+//! Accepted means durable: whatever was answered 200 is in the inbox after a kill, once, and the skill it calls has run.
 //!
-//! Four senders post webhooks with idempotency keys; the gateway is killed at a random moment, started again on the
-//! same home, and the senders send everything again. `OPENCLAW_KILL_ROUNDS` says how often (30), `OPENCLAW_SEED` where
+//! Four senders post webhooks with idempotency keys, every second one to an endpoint that calls a skill; the gateway is
+//! killed at a random moment, started again on the same home, and the senders send everything again. `OPENCLAW_KILL_ROUNDS` says how often (30), `OPENCLAW_SEED` where
 //! chance begins.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use openclaw_tests::TestGateway;
-use openclaw_tests::gateway::request;
+use openclaw_tests::gateway::{cli, request};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+use crate::guests::{HOSTILE, INGRESS_HOSTILE};
 
 const SENDERS: usize = 4;
 /// Posts one sender makes in a round at most; the kill comes before.
@@ -23,6 +25,7 @@ const CONFIG: &str = r#"{
     log_level: "error",
     webhooks: { incoming: { secret: "a-secret-of-the-tests-own", endpoints: [
         { path: "/door", message: "{{body.key}}", limits: { requestsPerMinute: 10000000 } },
+        { path: "/work", transform: "ingress-hostile", message: "invoke", limits: { requestsPerMinute: 10000000 } },
     ] } },
 }"#;
 
@@ -43,6 +46,11 @@ fn number_from(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a whole number"))
 }
 
+/// Whether this key is posted to the endpoint whose transform calls a skill.
+fn calls_a_skill(key: &str) -> bool {
+    key.ends_with(['1', '3', '5', '7', '9'])
+}
+
 /// The receipt of a post that was answered 200; `None` if the connection broke.
 async fn post(address: &str, key: &str) -> Option<Value> {
     let headers = [
@@ -51,7 +59,8 @@ async fn post(address: &str, key: &str) -> Option<Value> {
         ("idempotency-key", key),
     ];
     let body = serde_json::json!({ "key": key }).to_string();
-    let answer = request(address, "POST", "/webhook/door", &headers, body.as_bytes()).await.ok()?;
+    let path = if calls_a_skill(key) { "/webhook/work" } else { "/webhook/door" };
+    let answer = request(address, "POST", path, &headers, body.as_bytes()).await.ok()?;
     assert_eq!(answer.status, 200, "{answer:?}");
     Some(answer.json())
 }
@@ -67,25 +76,45 @@ async fn send(address: String, keys: Vec<String>, acknowledged: watch::Sender<us
     receipts
 }
 
-/// Key and id of every request in the inbox, and the texts of all message events.
-fn kept(home: &Path) -> (Vec<(String, String)>, Vec<String>) {
+/// What a home holds in the end.
+struct Kept {
+    /// Key and id of every request.
+    inbox: Vec<(String, String)>,
+    /// The texts of all message events.
+    messages: Vec<String>,
+    /// The requests whose skill call ended, by id; one may have ended more than once.
+    called: BTreeSet<String>,
+    /// Skill calls that are still owed.
+    owed: i64,
+}
+
+fn kept(home: &Path) -> Kept {
     let database = Connection::open_with_flags(home.join("openclaw.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut inbox = database.prepare("SELECT key, id FROM inbox ORDER BY number").unwrap();
     let inbox = inbox.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
     let mut events = database.prepare("SELECT data FROM events WHERE kind = 'channel.message.received'").unwrap();
-    let events = events.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
-    let texts = events.map(|data| serde_json::from_str::<Value>(&data).unwrap()["text"].as_str().unwrap().to_owned());
-    (inbox, texts.collect())
+    let field = |data: String, name: &str| {
+        serde_json::from_str::<Value>(&data).unwrap()[name].as_str().expect("a text").to_owned()
+    };
+    let messages =
+        events.query_map([], |row| row.get::<_, String>(0)).unwrap().map(|data| field(data.unwrap(), "text"));
+    let mut calls = database.prepare("SELECT data FROM events WHERE kind = 'agent.task.completed'").unwrap();
+    let called =
+        calls.query_map([], |row| row.get::<_, String>(0)).unwrap().map(|data| field(data.unwrap(), "request_id"));
+    let owed = database.query_row("SELECT count(*) FROM inbox WHERE owed = 1", [], |row| row.get(0)).unwrap();
+    Kept { inbox, messages: messages.collect(), called: called.collect(), owed }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_9_at_any_moment_loses_no_webhook_that_was_answered_and_doubles_none() {
+async fn kill_9_at_any_moment_loses_no_webhook_that_was_answered_nor_its_call_and_doubles_none() {
     let rounds = number_from("OPENCLAW_KILL_ROUNDS", 30);
     let seed = number_from("OPENCLAW_SEED", 20_260_608);
     let mut chance = Chance(seed | 1);
     let mut receipts: BTreeMap<String, String> = BTreeMap::new();
     let mut sent: BTreeSet<String> = BTreeSet::new();
     let mut home = TempDir::new().unwrap();
+    cli(home.path(), &["skills", "install", HOSTILE]).await.unwrap();
+    cli(home.path(), &["skills", "install", INGRESS_HOSTILE]).await.unwrap();
 
     for round in 0..rounds {
         let gateway = TestGateway::start_in(home, CONFIG).await;
@@ -100,6 +129,7 @@ async fn kill_9_at_any_moment_loses_no_webhook_that_was_answered_and_doubles_non
         let moment = usize::try_from(chance.below((SENDERS * POSTS) as u64 / 2)).unwrap();
         count.wait_for(|count| *count >= moment).await.unwrap();
         home = gateway.kill9().await;
+       
         let mut fresh = Vec::new();
         while let Some(answered) = senders.join_next().await {
             fresh.extend(answered.unwrap());
@@ -119,18 +149,24 @@ async fn kill_9_at_any_moment_loses_no_webhook_that_was_answered_and_doubles_non
             receipts.insert(key, receipt["id"].as_str().unwrap().to_owned());
         }
         home = gateway.kill9().await;
+       
     }
 
     let home = TestGateway::start_in(home, CONFIG).await.stop().await;
-    let (inbox, texts) = kept(home.path());
+    let Kept { inbox, messages, called, owed } = kept(home.path());
     let unique: BTreeMap<String, String> = inbox.iter().cloned().collect();
     assert_eq!(unique.len(), inbox.len(), "seed {seed}: a key is in the inbox twice");
     for (key, id) in &receipts {
         assert_eq!(unique.get(key), Some(id), "seed {seed}: `{key}` was answered 200");
     }
     assert!(unique.keys().all(|key| sent.contains(key)));
-    let mut messages: Vec<&String> = texts.iter().collect();
+    let mut messages: Vec<&String> = messages.iter().collect();
     messages.sort();
-    assert_eq!(messages, unique.keys().collect::<Vec<_>>(), "seed {seed}: each request has exactly one event");
+    let (working, telling): (Vec<_>, Vec<_>) = unique.iter().partition(|(key, _)| calls_a_skill(key));
+    let telling: Vec<&String> = telling.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(messages, telling, "seed {seed}: each request has exactly one event");
+    assert_eq!(owed, 0, "seed {seed}: the last start has run what the kills left over");
+    let working: BTreeSet<String> = working.into_iter().map(|(_, id)| id.clone()).collect();
+    assert_eq!(called, working, "seed {seed}: each request that calls a skill has called it");
     assert!(receipts.len() as u64 >= rounds, "the rounds have tested something");
 }

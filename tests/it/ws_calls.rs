@@ -37,6 +37,24 @@ async fn every_attack_ends_in_its_own_code_and_the_session_goes_on() {
 }
 
 #[tokio::test]
+async fn a_call_that_failed_is_found_under_its_trace_id() {
+    let gateway = serving(HOSTILE).await;
+    let mut session = gateway.connect("").await;
+    for (tool, args, code) in [("fail", json!({ "text": "no" }), "SKILL_FAILED"), ("trap", json!({}), "SKILL_TRAPPED")]
+    {
+        let call = json!({ "skill": format!("hostile/{tool}"), "args": args });
+        let refused = session.ask("skill_invoke", tool, &call).await;
+        assert_eq!(refused["payload"]["code"], code, "{refused}");
+        // The event is heard once it is on disk.
+        session.first_of("agent.error").await.expect("the failure is an event");
+        let trace = refused["payload"]["trace_id"].as_str().unwrap();
+        let told = cli(gateway.home(), &["trace", trace]).await.unwrap();
+        assert!(told.contains("agent.error") && told.contains(code), "{told}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_client_that_spins_a_skill_does_not_stop_another_client() {
     let gateway = serving(HOSTILE).await;
     let (mut spinning, mut honest) = (gateway.connect("").await, gateway.connect("").await);

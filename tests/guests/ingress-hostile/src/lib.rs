@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
 struct Settings {
+    // What an endpoint of the configuration can say to its transform is a `message`.
+    #[serde(alias = "message")]
     behave: Behaviour,
 }
 
@@ -17,6 +19,7 @@ struct Settings {
 #[serde(rename_all = "kebab-case")]
 enum Behaviour {
     Message,
+    LongName,
     Invoke,
     Respond,
     Discard,
@@ -42,6 +45,7 @@ fn transform(request: &Request) -> Result<Outcome, Failure> {
         Behaviour::Message => {
             Ok(Outcome::message_in("room", format!("{} bytes on {}", request.body.len(), request.path)))
         }
+        Behaviour::LongName => Ok(Outcome::message_in("r".repeat(300), "hello")),
         Behaviour::Invoke => Outcome::invoke("hostile/echo", &Arguments { text: "from a webhook" }),
         Behaviour::Respond => Ok(Outcome::respond(202, "text/plain", "taken".as_bytes())),
         Behaviour::Discard => Ok(Outcome::discard("nothing to do")),
