@@ -52,7 +52,7 @@ pub(super) fn rows(setup: &Setup) -> Result<Vec<Row>> {
             peer: "webhook",
         },
         Row {
-            what: "the same, p99".to_owned(),
+            what: "`POST /webhook/…`, c=16, p99".to_owned(),
             floor: Some((Measure::Millis(median(floor_p99)), "durable POST")),
             measured: Measure::Millis(median(p99)),
             budget: Budget::Orientation,

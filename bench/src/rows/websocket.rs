@@ -36,7 +36,7 @@ pub(super) fn rows(setup: &Setup) -> Result<Vec<Row>> {
             peer: "websocket-p50",
         },
         Row {
-            what: "the same, 16 connections".to_owned(),
+            what: "`skill_invoke` over WebSocket, 16 connections".to_owned(),
             floor: Some((Measure::PerSecond(median(floor_many)), "JSON echo")),
             measured: Measure::PerSecond(median(many)),
             budget: Budget::AtLeastTimesFloor(0.35),
