@@ -1,8 +1,8 @@
 //! Accepted means durable: whatever was answered 200 is in the inbox after a kill, once, and the skill it calls has run.
 //!
 //! Four senders post webhooks with idempotency keys, every second one to an endpoint that calls a skill; the gateway is
-//! killed at a random moment, started again on the same home, and the senders send everything again. `OPENCLAW_KILL_ROUNDS` says how often (30), `OPENCLAW_SEED` where
-//! chance begins.
+//! killed at a random moment, started again on the same home, and the senders send everything again.
+//! `OPENCLAW_KILL_ROUNDS` says how often (30), `OPENCLAW_SEED` where chance begins.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -129,7 +129,6 @@ async fn kill_9_at_any_moment_loses_no_webhook_that_was_answered_nor_its_call_an
         let moment = usize::try_from(chance.below((SENDERS * POSTS) as u64 / 2)).unwrap();
         count.wait_for(|count| *count >= moment).await.unwrap();
         home = gateway.kill9().await;
-       
         let mut fresh = Vec::new();
         while let Some(answered) = senders.join_next().await {
             fresh.extend(answered.unwrap());
@@ -149,7 +148,6 @@ async fn kill_9_at_any_moment_loses_no_webhook_that_was_answered_nor_its_call_an
             receipts.insert(key, receipt["id"].as_str().unwrap().to_owned());
         }
         home = gateway.kill9().await;
-       
     }
 
     let home = TestGateway::start_in(home, CONFIG).await.stop().await;
