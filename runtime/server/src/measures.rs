@@ -19,6 +19,8 @@ pub(crate) struct Measures {
     pub(crate) failed_authentications: Counter,
     /// Requests turned away for their `Host` or `Origin`.
     pub(crate) foreign_requests: Counter,
+    /// Connections closed because their address held too many.
+    pub(crate) refused_connections: Counter,
     /// Events dropped because a session read too slowly.
     pub(crate) missed_events: Counter,
     /// Microseconds spent in skill calls, waiting included.
@@ -36,6 +38,7 @@ impl Measures {
             sessions_opened: counter!("openclaw_sessions_opened_total"),
             failed_authentications: counter!("openclaw_failed_authentications_total"),
             foreign_requests: counter!("openclaw_foreign_requests_total"),
+            refused_connections: counter!("openclaw_refused_connections_total"),
             missed_events: counter!("openclaw_missed_events_total"),
             skill_microseconds: counter!("openclaw_skill_invoke_microseconds_total"),
             commands: COMMANDS.map(|command| counter!("openclaw_commands_total", "command" => command)),

@@ -4,7 +4,7 @@
 //! at the stop finished within [`DRAIN_TIME`] or was cut.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -17,6 +17,7 @@ use axum::middleware;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use openclaw_domain::ports::{Guests, Inbox, Journal, Tokens};
 use openclaw_domain::{Clock, Refusal, Timestamp};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,12 +27,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use crate::auth::{Throttle, TokenBook};
+use crate::auth::{ClientAddress, Throttle, TokenBook, is_trusted};
 use crate::bus::Bus;
 use crate::doors;
 use crate::mailbox::Signal;
 use crate::measures::Measures;
+use crate::patience::Patient;
 use crate::settings::ServerSettings;
+use crate::shares::Shares;
 use crate::state::{Places, State};
 use crate::webhooks::{IngressParts, Webhooks};
 
@@ -43,6 +46,12 @@ const CUT_TIME: Duration = Duration::from_secs(2);
 const HEADER_TIME: Duration = Duration::from_secs(30);
 /// TCP connections of any kind at one time; below the usual limit of 4,096 open files, with room for storage.
 const TCP_CONNECTIONS: usize = 3072;
+/// Of those, from one address that is no trusted proxy. Sessions do not count: `max_connections` bounds them.
+const PEER_CONNECTIONS: usize = 256;
+/// The same for loopback, which all programs of this machine share, and proxies nobody declared.
+const LOCAL_CONNECTIONS: usize = 1024;
+/// How long an answer may wait for its client to read on.
+const WRITE_TIME: Duration = Duration::from_secs(30);
 /// Largest HTTP request head in bytes.
 const HEAD_BYTES: usize = 32 << 10;
 /// Rest after `accept` failed for want of files or memory: trying at once would only spin.
@@ -100,6 +109,7 @@ impl Server {
             started_at: parts.started_at,
             port: AtomicU16::new(0),
             sessions: Places::default(),
+            sessions_by_tenant: Shares::default(),
             lobby: Places::default(),
             draining: CancellationToken::new(),
             stop_now: CancellationToken::new(),
@@ -183,13 +193,21 @@ impl BoundServer {
         let draining_router = server.located(doors::draining_routes(&server.state));
         let state = server.state;
         let places = Arc::new(Semaphore::new(TCP_CONNECTIONS));
+        let peers = Shares::default();
         tracing::info!(%address, "listening");
         while let Some(accepted) = shutdown.run_until_cancelled(accept(&listener, &places)).await {
             let Some((stream, peer, place)) = accepted else { continue };
+            let share = share_of_peer(peer.ip(), &state.settings.load().trusted_proxies);
+            let Some(part) = peers.take(&ClientAddress(peer.ip()).throttle_key(), share) else {
+                // No line in the log above debug: the peer could write as many as it can connect.
+                tracing::debug!(%peer, share, "a connection too many from one address is closed");
+                state.measures.refused_connections.increment(1);
+                continue;
+            };
             let connection = serve(stream, peer, router.clone(), shutdown.clone(), state.stop_now.clone());
             state.tasks.spawn(async move {
                 connection.await;
-                drop(place);
+                drop((place, part));
             });
         }
         state.draining.cancel();
@@ -231,6 +249,17 @@ async fn tell_of_the_drain(listener: &TcpListener, places: &Arc<Semaphore>, rout
     }
 }
 
+/// Connections one address may hold.
+fn share_of_peer(peer: IpAddr, trusted_proxies: &[IpNet]) -> usize {
+    if is_trusted(peer, trusted_proxies) {
+        TCP_CONNECTIONS
+    } else if peer.to_canonical().is_loopback() {
+        LOCAL_CONNECTIONS
+    } else {
+        PEER_CONNECTIONS
+    }
+}
+
 type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
 
 async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Accepted> {
@@ -266,7 +295,9 @@ async fn serve(
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEAD_BYTES);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).with_upgrades();
+    let connection = builder
+        .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIME)), TowerToHyperService::new(service))
+        .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -280,5 +311,25 @@ async fn serve(
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended badly");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_holds_a_part_of_the_connections_unless_it_is_a_trusted_proxy() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        for (peer, share) in [
+            ("203.0.113.9", PEER_CONNECTIONS),
+            ("2001:db8::1", PEER_CONNECTIONS),
+            ("127.0.0.1", LOCAL_CONNECTIONS),
+            ("::ffff:127.0.0.1", LOCAL_CONNECTIONS),
+            ("10.1.2.3", TCP_CONNECTIONS),
+        ] {
+            assert_eq!(share_of_peer(peer.parse().unwrap(), &trusted), share, "{peer}");
+        }
+        assert!(share_of_peer("127.0.0.1".parse().unwrap(), &["127.0.0.1/32".parse().unwrap()]) == TCP_CONNECTIONS);
     }
 }

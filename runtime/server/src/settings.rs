@@ -30,6 +30,13 @@ pub struct ServerSettings {
     pub ingress: Vec<Endpoint>,
 }
 
+impl ServerSettings {
+    /// Whether tenants share the webhooks' queues.
+    pub(crate) fn has_many_ingress_tenants(&self) -> bool {
+        self.ingress.iter().any(|endpoint| endpoint.tenant != self.ingress[0].tenant)
+    }
+}
+
 /// A token from the configuration with what it stands for.
 #[derive(Clone, Debug)]
 pub struct ConfiguredToken {

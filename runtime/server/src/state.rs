@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use metrics::Gauge;
 use openclaw_domain::ports::{Guests, Journal};
-use openclaw_domain::{Clock, Timestamp};
+use openclaw_domain::{Clock, TenantId, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,6 +15,7 @@ use crate::bus::Bus;
 use crate::measures::Measures;
 use crate::server::RenderMetrics;
 use crate::settings::ServerSettings;
+use crate::shares::Shares;
 
 /// What all connections share.
 pub(crate) struct State {
@@ -44,6 +45,8 @@ pub(crate) struct State {
     pub(crate) port: AtomicU16,
     /// Authenticated sessions; at most `max_connections`.
     pub(crate) sessions: Places,
+    /// The same by tenant, so that none holds all of them.
+    pub(crate) sessions_by_tenant: Shares<TenantId>,
     /// Sockets that are no sessions; bounded apart, so that they never use up `max_connections`.
     pub(crate) lobby: Places,
     /// Cut when the gateway begins to stop.

@@ -77,6 +77,12 @@ impl TokenBook {
         self.entries.store(Arc::new(entries));
     }
 
+    /// Whether more than one tenant has a token.
+    pub(crate) fn has_many_tenants(&self) -> bool {
+        let entries = self.entries.load();
+        entries.iter().any(|entry| entry.credential.tenant != entries[0].credential.tenant)
+    }
+
     /// What this token allows, if it is known and not expired.
     pub(crate) fn find(&self, token: &str, now: Timestamp) -> Option<Access> {
         self.find_hash(&sha256(token), now)

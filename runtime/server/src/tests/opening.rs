@@ -192,6 +192,33 @@ async fn a_full_gateway_says_so_in_a_frame_and_closes_with_try_again() {
 }
 
 #[tokio::test]
+async fn one_tenant_leaves_a_quarter_of_the_connections_to_the_others() {
+    let gateway = Gateway::with(|settings| settings.max_connections = 4).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut client = gateway.client(ACME_TOKEN).await;
+        assert_eq!(client.ask("a", "status", json!({})).await["type"], "status");
+        held.push(client);
+    }
+    assert_eq!(gateway.client(ACME_TOKEN).await.next().await["payload"]["code"], "GATEWAY_BUSY");
+    assert_eq!(gateway.client(TOKEN).await.ask("b", "status", json!({})).await["type"], "status");
+    let mut gone = held.pop().unwrap();
+    gone.socket.close(None).await.unwrap();
+    gone.rest().await;
+    assert_eq!(gateway.client(ACME_TOKEN).await.ask("c", "status", json!({})).await["type"], "status");
+}
+
+#[tokio::test]
+async fn a_client_that_asks_and_never_reads_is_dropped() {
+    let gateway = Gateway::start().await;
+    let mut stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+    let pages = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    // Time jumps to the next timer whenever nothing else can happen: when every buffer between the two is full.
+    tokio::time::pause();
+    while tokio::io::AsyncWriteExt::write_all(&mut stream, pages.as_bytes()).await.is_ok() {}
+}
+
+#[tokio::test]
 async fn sockets_without_a_token_never_use_up_the_connections() {
     let gateway = Gateway::with(|settings| settings.max_connections = 1).await;
     let mut strangers = Vec::new();

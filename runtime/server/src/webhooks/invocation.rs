@@ -3,11 +3,13 @@
 //! Invariants: a call runs only after its request is on disk, and then it runs at least once, even if the sender hangs
 //! up or the process is killed: it is owed until it is settled, and what is owed runs again at the next start, under
 //! the same request id and trace. Waiting calls are bounded, and a request without a place is refused before anything
-//! is written.
+//! is written. Where several tenants have endpoints, one holds three quarters of the places and of what runs at most.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use openclaw_domain::ports::{Accepted, Guests, Inbox, InboxEntry, Journal, OwedCall};
 use openclaw_domain::{
     Caller, Clock, Credential, Door, EventKind, NewEvent, Refusal, Role, SkillRef, TenantId, ToolCall, ToolOutput,
@@ -18,6 +20,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::verdict::InvokeDetail;
+use crate::settings::ServerSettings;
+use crate::shares::{Part, Shares, share_of};
 
 /// Calls that may wait or run at one time.
 pub(super) const PLACES: usize = 256;
@@ -50,10 +54,18 @@ pub(super) struct Invocations {
     tasks: TaskTracker,
     places: Arc<Semaphore>,
     running: Arc<Semaphore>,
+    /// What each tenant holds of `places`.
+    places_by_tenant: Arc<Shares<TenantId>>,
+    /// Each tenant's part of `running`, while several share it.
+    turns: Arc<Mutex<HashMap<TenantId, Arc<Semaphore>>>>,
+    settings: Arc<ArcSwap<ServerSettings>>,
 }
 
 /// A place in the queue; dropping it gives it back.
-pub(super) struct Place(OwnedSemaphorePermit);
+pub(super) struct Place {
+    _place: OwnedSemaphorePermit,
+    _part: Part<TenantId>,
+}
 
 impl Invocations {
     /// Runs them as tasks of `tasks`.
@@ -63,18 +75,33 @@ impl Invocations {
         journal: Arc<dyn Journal>,
         clock: Arc<dyn Clock>,
         tasks: TaskTracker,
+        settings: Arc<ArcSwap<ServerSettings>>,
     ) -> Self {
         let (places, running) = (Arc::new(Semaphore::new(PLACES)), Arc::new(Semaphore::new(RUNNING)));
-        Self { guests, inbox, journal, clock, tasks, places, running }
+        let (places_by_tenant, turns) = (Arc::default(), Arc::default());
+        Self { guests, inbox, journal, clock, tasks, places, running, places_by_tenant, turns, settings }
     }
 
     /// Takes a place for one call.
     ///
     /// # Errors
-    /// All places are taken.
-    pub(super) fn reserve(&self) -> Result<Place, Refusal> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        place.map(Place).map_err(|_| Refusal::QueueFull("webhook invocation"))
+    /// All places are taken, or all that this tenant may hold.
+    pub(super) fn reserve(&self, tenant: &TenantId) -> Result<Place, Refusal> {
+        let full = || Refusal::QueueFull("webhook invocation");
+        let share = if self.settings.load().has_many_ingress_tenants() { share_of(PLACES) } else { PLACES };
+        let part = self.places_by_tenant.take(tenant, share).ok_or_else(full)?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| full())?;
+        Ok(Place { _place: place, _part: part })
+    }
+
+    /// What a tenant's call waits for before it waits for all others', so that the others' wait is short.
+    fn turn(&self, tenant: &TenantId) -> Option<Arc<Semaphore>> {
+        if !self.settings.load().has_many_ingress_tenants() {
+            return None;
+        }
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turns.entry(tenant.clone()).or_insert_with(|| Arc::new(Semaphore::new(share_of(RUNNING))));
+        Some(Arc::clone(turn))
     }
 
     /// Writes the request, then runs its call, unless the same request was accepted before.
@@ -96,7 +123,7 @@ impl Invocations {
             if is_new {
                 this.run(invocation).await;
             }
-            drop(place.0);
+            drop(place);
         });
         rx.await.map_err(|_| Refusal::internal("the task that accepts a webhook ended without an answer"))?
     }
@@ -162,6 +189,11 @@ impl Invocations {
         let mut tries = 1;
         loop {
             let ran = {
+                let turn = self.turn(call.caller.tenant());
+                let _turn = match &turn {
+                    Some(turn) => Some(turn.acquire().await.map_err(|_| Refusal::Cancelled)?),
+                    None => None,
+                };
                 let _running = self.running.acquire().await.map_err(|_| Refusal::Cancelled)?;
                 self.guests.call_tool(call.clone()).await
             };

@@ -13,6 +13,7 @@ use axum::response::Response;
 use http::header::EXPECT;
 use openclaw_domain::ports::{Accepted, Guests, Inbox, InboxEntry};
 use openclaw_domain::{Clock, IngressCall, IngressRequest, Refusal, Timestamp, TraceId, WebhookId};
+use tokio::sync::Semaphore;
 
 use super::address::{EndpointAddress, sender_address};
 use super::admission::{Admission, Arrival, Denial};
@@ -24,6 +25,9 @@ use super::verdict::{Decision, Judgement, judge};
 use super::{IngressParts, body, slack, visible};
 use crate::auth::ClientAddress;
 
+/// Bodies that are read at one time for endpoints whose proof is in the body: each holds up to its endpoint's limit.
+const UNPROVEN_BODIES: usize = 64;
+
 /// What all webhook requests share.
 pub(super) struct Ingress {
     guests: Arc<dyn Guests>,
@@ -32,6 +36,8 @@ pub(super) struct Ingress {
     admission: Admission,
     invocations: Invocations,
     measures: Measures,
+    /// Places for bodies of senders that have proven nothing yet.
+    unproven: Semaphore,
 }
 
 /// Where a request came from, which trace it belongs to and when it came.
@@ -55,8 +61,16 @@ impl Ingress {
     pub(super) fn new(parts: IngressParts) -> Self {
         let IngressParts { guests, inbox, journal, clock, settings, tasks } = parts;
         Self {
+            invocations: Invocations::new(
+                Arc::clone(&guests),
+                Arc::clone(&inbox),
+                journal,
+                Arc::clone(&clock),
+                tasks,
+                Arc::clone(&settings),
+            ),
             admission: Admission::new(Endpoints::new(settings)),
-            invocations: Invocations::new(Arc::clone(&guests), Arc::clone(&inbox), journal, Arc::clone(&clock), tasks),
+            unproven: Semaphore::new(UNPROVEN_BODIES),
             measures: Measures::new(),
             guests,
             inbox,
@@ -122,10 +136,18 @@ impl Ingress {
                 return if is_read { answer } else { answer.closing(true) };
             }
         };
+        let unproven = match &endpoint.auth {
+            PreparedAuth::SharedSecret(_) => None,
+            PreparedAuth::SlackToken(_) => match self.unproven.try_acquire() {
+                Ok(place) => Some(place),
+                Err(_) => return Answer::refused(&Refusal::QueueFull("webhook body"), origin.trace).closing(true),
+            },
+        };
         let raw = match body::read(body, endpoint.max_bytes).await {
             Ok(raw) => raw,
             Err(refusal) => return Answer::refused(&refusal, origin.trace).closing(true),
         };
+        drop(unproven);
         self.take(head, raw, &endpoint, origin).await.unwrap_or_else(|refusal| Answer::refused(&refusal, origin.trace))
     }
 
@@ -215,7 +237,7 @@ impl Ingress {
         let (id, trace) = (entry.id, entry.trace);
         let accepted = match &decision {
             Decision::Invoke { target, arguments, .. } => {
-                let place = self.invocations.reserve()?;
+                let place = self.invocations.reserve(&endpoint.tenant)?;
                 let invocation = Invocation {
                     id,
                     target: target.clone(),

@@ -81,15 +81,71 @@ pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     visible
 }
 
+/// Whether a header or parameter of this name proves something, by the words it is made of. A word too many costs a
+/// transform a value; one too few puts a stranger's credential on disk.
 fn is_credential(name: &str) -> bool {
-    let words = || name.split(['-', '_']);
-    let is_telling = |word: &str| {
-        matches!(word, "authorization" | "auth" | "cookie" | "cookie2" | "hmac" | "password" | "credential" | "apikey")
-            || ["token", "secret", "signature"].iter().any(|end| word.ends_with(end))
-    };
-    // `I-Twilio-Idempotency-Token` names a delivery, not a sender.
-    (words().any(is_telling) && !words().any(|word| word == "idempotency"))
-        || ["api-key", "access-key", "functions-key"].iter().any(|end| name.ends_with(end))
+    let words = words(name);
+    let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.is_empty() && *word != "x").collect();
+    // `Idempotency-Key` and `I-Twilio-Idempotency-Token` name a delivery, not a sender.
+    !words.contains(&"idempotency") && (words.iter().any(|word| is_telling(word)) || is_key(&words))
+}
+
+fn is_telling(word: &str) -> bool {
+    const WORDS: [&str; 16] = [
+        "auth",
+        "oauth",
+        "bearer",
+        "cookie",
+        "hmac",
+        "sig",
+        "jwt",
+        "assertion",
+        "saml",
+        "oidc",
+        "otp",
+        "pwd",
+        "passwd",
+        "passphrase",
+        "session",
+        "sessionid",
+    ];
+    // Names are also written in one word: `apikey`, `csrftoken`, `clientsecret`.
+    const ENDINGS: [&str; 8] =
+        ["token", "secret", "signature", "password", "credential", "apikey", "accesskey", "authorization"];
+    let one = word.trim_end_matches(|digit: char| digit.is_ascii_digit());
+    let one = one.strip_suffix('s').unwrap_or(one);
+    WORDS.contains(&one) || ENDINGS.iter().any(|ending| one.ends_with(ending))
+}
+
+/// Whether it is a key that opens something. Others name something: Bitbucket's `X-Event-Key` says what happened.
+fn is_key(words: &[&str]) -> bool {
+    const OPENING: [&str; 9] =
+        ["api", "access", "function", "functions", "private", "subscription", "service", "webhook", "license"];
+    match words {
+        [.., before, "key" | "keys"] => OPENING.contains(before),
+        ["key"] => true,
+        _ => false,
+    }
+}
+
+/// The words of a name, in lower case: `X-Api-Key`, `api_key`, `apiKey` and `APIKey` are made of the same.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let letters: Vec<char> = name.chars().collect();
+    for (index, letter) in letters.iter().enumerate() {
+        let follows_small = index > 0 && (letters[index - 1].is_lowercase() || letters[index - 1].is_ascii_digit());
+        let precedes_small = letters.get(index + 1).is_some_and(|next| next.is_lowercase());
+        let begins_word = letter.is_uppercase() && (follows_small || precedes_small);
+        if begins_word || !letter.is_alphanumeric() {
+            words.push(String::new());
+        }
+        if letter.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(letter.to_lowercase());
+        }
+    }
+    words
 }
 
 fn concerns_the_connection(name: &str) -> bool {
@@ -103,13 +159,8 @@ fn concerns_the_connection(name: &str) -> bool {
 pub(super) fn query(query: Option<&str>) -> Vec<(String, String)> {
     let Some(query) = query.filter(|query| !query.is_empty()) else { return Vec::new() };
     let parameters = form_urlencoded::parse(query.as_bytes()).into_owned();
-    parameters.filter(|(name, _)| !is_credential_parameter(name)).collect()
-}
-
-fn is_credential_parameter(name: &str) -> bool {
-    const NAMES: [&str; 10] =
-        ["token", "secret", "key", "access_token", "api_key", "apikey", "auth", "password", "signature", "sig"];
-    NAMES.iter().any(|credential| name.eq_ignore_ascii_case(credential))
+    // `code` alone is what OAuth hands out; in headers and longer names it means other things.
+    parameters.filter(|(name, _)| !is_credential(name) && !name.eq_ignore_ascii_case("code")).collect()
 }
 
 /// Query parameters as they stand in a URL.
@@ -184,17 +235,55 @@ mod tests {
             "x-signature-ed25519",
             "x-api-key",
             "x-auth",
+            "cookie2",
+            "cf-access-jwt-assertion",
+            "x-jwt",
+            "x-credentials",
+            "x-apikeys",
+            "x-sig",
+            "x-functions-key",
+            "ocp-apim-subscription-key",
+            "x-key",
+            "x-session-id",
+            "x-amz-security-token",
+            "x-goog-iam-authorization-token",
+            "client_secret",
+            "webhook_token",
+            "api-key",
+            "X-Amz-Signature",
+            "X-Amz-Credential",
+            "clientSecret",
+            "APIKey",
+            "accessToken2",
         ] {
             assert!(is_credential(credential), "{credential}");
         }
-        for other in ["user-agent", "x-github-event", "x-author", "i-twilio-idempotency-token", "idempotency-key"] {
+        for other in [
+            "user-agent",
+            "x-github-event",
+            "x-github-delivery",
+            "x-github-hook-id",
+            "x-gitlab-event",
+            "x-shopify-topic",
+            "webhook-id",
+            "webhook-timestamp",
+            "svix-id",
+            "traceparent",
+            "x-event-key",
+            "issue_key",
+            "x-author",
+            "x-monkey",
+            "signal",
+            "i-twilio-idempotency-token",
+            "idempotency-key",
+        ] {
             assert!(!is_credential(other), "{other}");
         }
     }
 
     #[test]
     fn query_parameters_keep_their_order_and_lose_credentials() {
-        let seen = query(Some("b=1&token=s&a=x+y&Key=s&secret=s&keyword=k&b=%26"));
+        let seen = query(Some("b=1&token=s&a=x+y&Key=s&secret=s&client_secret=s&code=s&keyword=k&b=%26"));
         let expected = [("b", "1"), ("a", "x y"), ("keyword", "k"), ("b", "&")];
         assert_eq!(seen, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
         assert_eq!(query_text(&seen), "b=1&a=x+y&keyword=k&b=%26");

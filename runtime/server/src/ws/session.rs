@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use openclaw_domain::{Code, Event, Refusal, TraceId};
+use openclaw_domain::{Code, Event, Refusal, TenantId, TraceId};
 use openclaw_protocol::{
     Cancel, CancelAck, Envelope, Gap, Incoming as Frame, RequestId, Subscribe, SubscribeAck, decode,
 };
@@ -37,6 +37,7 @@ use crate::auth::{Access, ClientAddress};
 use crate::bus::{Subscriber, event_notice};
 use crate::mailbox::{Letter, Signal, Signals};
 use crate::reply::error_payload;
+use crate::shares::Part;
 use crate::state::{Place, State};
 
 /// Bytes waiting to be written beyond which nothing more is read or passed on.
@@ -59,6 +60,8 @@ pub(super) struct Guest {
     pub(super) access: Access,
     /// Its place among `max_connections`.
     pub(super) place: Place,
+    /// Its part of what its tenant may hold of them.
+    pub(super) part: Part<TenantId>,
     /// Where it comes from.
     pub(super) address: ClientAddress,
     /// The trace its upgrade request belonged to: for requests that name none.
@@ -101,7 +104,7 @@ pub(super) struct Session<'a> {
 
 /// Serves a client until it leaves, is dropped, or the gateway stops.
 pub(super) async fn run(state: &State, guest: Guest, mut incoming: Incoming, mut writer: OwnedWriteHalf) {
-    let Guest { access, place, address, trace } = guest;
+    let Guest { access, place, part: tenant_part, address, trace } = guest;
     let subscriber = state.bus.join(access.credential.tenant.clone());
     let opened = Instant::now();
     state.measures.sessions_opened.increment(1);
@@ -137,7 +140,7 @@ pub(super) async fn run(state: &State, guest: Guest, mut incoming: Incoming, mut
     let ending = session.turns(&mut incoming, &mut writer).await;
     session.abandon();
     state.bus.leave(&subscriber);
-    drop(place);
+    drop((place, tenant_part));
     let close = ending.and_then(|(code, _)| code);
     tracing::info!(
         tenant = %session.access.credential.tenant, address = %address.0, session = subscriber.id, code = close,

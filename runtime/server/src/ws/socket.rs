@@ -18,6 +18,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::output::Output;
+use crate::patience::Patient;
 
 /// tungstenite clears this much before each read, so it is not generous; larger messages grow it.
 const READ_BUFFER: usize = 8 << 10;
@@ -58,8 +59,9 @@ impl AsyncWrite for ReadHalf {
 ///
 /// `None` if the connection is not the TCP stream it was accepted as; that cannot happen behind this server.
 pub(super) async fn split(upgraded: Upgraded, max_bytes: usize) -> Option<(Incoming, OwnedWriteHalf)> {
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    let (read, write) = parts.io.into_inner().into_split();
+    let parts = upgraded.downcast::<TokioIo<Patient<TcpStream>>>().ok()?;
+    // Whether the peer reads is known to the session from here on.
+    let (read, write) = parts.io.into_inner().into_inner().into_split();
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .max_message_size(Some(max_bytes))

@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::{MESSAGE_BYTES, lobby, session, socket};
 use crate::auth::{ClientAddress, authenticate};
 use crate::reply::http_refusal;
+use crate::shares::share_of;
 use crate::state::State;
 
 /// Sockets that may be in the lobby at one time.
@@ -81,20 +82,25 @@ fn seat(state: &Arc<State>, request: &Request, address: ClientAddress, upgrade: 
     }
     let max_connections = state.settings.load().max_connections;
     let found = authenticate(state, address, request.uri().query(), request.headers()).and_then(|access| {
+        let tenant = &access.credential.tenant;
+        let share = if state.tokens.has_many_tenants() { share_of(max_connections) } else { max_connections };
+        let part = state.sessions_by_tenant.take(tenant, share);
+        let part =
+            part.ok_or_else(|| Refusal::Busy(format!("all {share} connections of tenant `{tenant}` are taken")))?;
         let place = state.sessions.take(max_connections, &state.measures.sessions);
-        place.map(|place| (access, place)).ok_or_else(|| {
+        place.map(|place| (access, place, part)).ok_or_else(|| {
             Refusal::Busy(format!("all {max_connections} connections of `gateway.max_connections` are taken"))
         })
     });
     let owner = Arc::clone(state);
     match found {
-        Ok((access, place)) => {
+        Ok((access, place, part)) => {
             let trace = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
             let trace = trace.and_then(TraceId::from_traceparent);
             state.tasks.spawn(async move {
                 let Ok(upgraded) = upgrade.await else { return };
                 let Some((incoming, writer)) = socket::split(upgraded, MESSAGE_BYTES).await else { return };
-                session::run(&owner, session::Guest { access, place, address, trace }, incoming, writer).await;
+                session::run(&owner, session::Guest { access, place, part, address, trace }, incoming, writer).await;
             });
         }
         Err(refusal) => {

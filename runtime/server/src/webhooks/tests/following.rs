@@ -163,3 +163,27 @@ async fn a_full_queue_refuses_before_anything_is_written() {
     door.drain().await;
     assert_eq!(door.guests.calls().len(), PLACES);
 }
+
+#[tokio::test]
+async fn one_tenants_calls_leave_places_and_turns_to_the_others() {
+    let door = Door::deciding(vec![deploy_alert(), endpoint("acme", "/build", "")], |_| {
+        Ok(IngressOutcome::Invoke { skill: "release-notes".to_owned(), arguments: "{}".to_owned() })
+    });
+    door.guests.may_finish.forget_permits(Semaphore::MAX_PERMITS);
+    let acme = || post("/webhook/t/acme/build", DEPLOY_BODY);
+    for _ in 0..PLACES / 4 * 3 {
+        assert_eq!(door.send(acme()).await.status, 200);
+    }
+    assert_eq!(door.send(acme()).await.error(), error(503, "QUEUE_FULL"));
+    assert_eq!(door.send(deploy()).await.status, 200);
+    let running =
+        |tenant: &str| door.guests.calls().iter().filter(|call| call.caller.tenant().as_str() == tenant).count();
+    while running("default") == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(running("acme"), 12);
+    door.guests.may_finish.add_permits(PLACES);
+    door.drain().await;
+    assert_eq!(running("acme"), PLACES / 4 * 3);
+    assert_eq!(door.send(acme()).await.status, 200, "places are given back");
+}
