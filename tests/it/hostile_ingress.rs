@@ -54,6 +54,7 @@ async fn a_transform_that_traps_is_refused() {
 async fn a_message_or_an_answer_over_its_limit_is_refused() {
     let registry = TestRegistry::serving(&[INGRESS_HOSTILE]).await;
     assert_snapshot!(behaving(&registry, "huge-message").await, @"TRANSFORM_FAILED: the transform `ingress-hostile` failed: a message of 307200 bytes; the limit is 262144");
+    assert_snapshot!(behaving(&registry, "long-name").await, @"TRANSFORM_FAILED: the transform `ingress-hostile` failed: a conversation's name of 300 bytes; the limit is 256");
     assert_snapshot!(behaving(&registry, "huge-body").await, @"TRANSFORM_FAILED: the transform `ingress-hostile` failed: `ingress-hostile` returned more than 1048576 bytes at once");
     still_serves(&registry).await;
 }
@@ -69,7 +70,7 @@ async fn a_status_no_http_answer_has_is_refused() {
 async fn a_transform_that_says_no_is_heard_in_its_own_words() {
     let registry = TestRegistry::serving(&[INGRESS_HOSTILE]).await;
     assert_snapshot!(behaving(&registry, "fail").await, @"TRANSFORM_FAILED: the transform `ingress-hostile` failed: unsupported-body: this body has no legs");
-    assert_snapshot!(behaving(&registry, "dance").await, @"TRANSFORM_FAILED: the transform `ingress-hostile` failed: bad-settings: the transform's settings are wrong: `behave`: unknown variant `dance`, expected one of `message`, `invoke`, `respond`, `discard`, `spin`, `allocate`, `trap`, `huge-message`, `huge-body`, `bad-status`, `fail` at line 1 column 17");
+    assert_snapshot!(behaving(&registry, "dance").await, @"TRANSFORM_FAILED: the transform `ingress-hostile` failed: bad-settings: the transform's settings are wrong: `behave`: unknown variant `dance`, expected one of `message`, `long-name`, `invoke`, `respond`, `discard`, `spin`, `allocate`, `trap`, `huge-message`, `huge-body`, `bad-status`, `fail` at line 1 column 17");
     still_serves(&registry).await;
 }
 

@@ -140,3 +140,21 @@ async fn questions_without_a_question_are_bad_output() {
     );
     assert_snapshot!(outcome(skill).await, @"SKILL_OUTPUT: `raw` returned 0 questions; a call asks 1 to 16");
 }
+
+/// The text of a hand-written skill lies at 640: its first character becomes a sign, its second a payload's last digit.
+#[tokio::test]
+async fn a_nan_has_the_same_bits_on_every_machine_whatever_made_it() {
+    // x86 makes a negative one of 0/0 and keeps the payload of a NaN it adds to; neither is what the host promises.
+    let skill = RawSkill {
+        fields: "(global $zero (mut f32) (f32.const 0)) (global $odd (mut f32) (f32.const nan:0x212345))".to_owned(),
+        ..RawSkill::doing(
+            "(local $made i32) (local $kept i32)
+             (local.set $made (i32.reinterpret_f32 (f32.div (global.get $zero) (global.get $zero))))
+             (local.set $kept (i32.reinterpret_f32 (f32.add (global.get $odd) (f32.const 1))))
+             (i32.store8 (i32.const 640) (i32.add (i32.const 48) (i32.shr_u (local.get $made) (i32.const 31))))
+             (i32.store8 (i32.const 641)
+               (i32.add (i32.const 48) (i32.and (local.get $kept) (i32.const 15))))",
+        )
+    };
+    assert_snapshot!(outcome(skill).await, @"it went well: 00");
+}

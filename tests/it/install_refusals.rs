@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use openclaw_tests::raw::{RawSkill, exporting_nothing, importing, raw_transform, with_section};
-use openclaw_tests::{Opening, TestRegistry, compile_by_hand};
+use openclaw_tests::{Opening, TestRegistry, compile_by_hand, told};
 
 use crate::guests::FILE_READER;
 
@@ -266,6 +266,36 @@ async fn a_tool_with_a_bad_name_or_schema_is_refused_by_name() {
         assert!(refusal.starts_with("`refused` was refused: the input schema of tool `run` "), "{refusal}");
         assert!(refusal.contains(expected), "{refusal}");
     }
+}
+
+/// Three kilobytes that would take longer to evaluate than the machine will last.
+#[tokio::test]
+async fn a_schema_that_doubles_at_each_of_its_references_is_refused_at_install() {
+    let with = |steps: usize| {
+        let definitions: String = (0..steps)
+            .map(|at| {
+                format!(
+                    r##""a{at}":{{"allOf":[{{"$ref":"#/$defs/a{next}"}},{{"$ref":"#/$defs/a{next}"}}]}},"##,
+                    next = at + 1
+                )
+            })
+            .collect();
+        let schema = format!(
+            r##"{{"type":"object","properties":{{"x":{{"$ref":"#/$defs/a0"}}}},"$defs":{{{definitions}"a{steps}":{{"type":"string"}}}}}}"##
+        );
+        RawSkill { schema, heap: 16 << 10, ..RawSkill::default() }
+    };
+    assert_snapshot!(refusal(with(20).component()).await, @"
+    `refused` was refused: the input schema of tool `run` takes more than 10000 evaluations for one value; `$ref` to the same definition less often
+    hint: correct the skill; `openclaw skills test DIR` runs it the way the gateway does
+    ");
+    assert_snapshot!(refusal(with(44).component()).await, @"
+    `refused` was refused: the input schema of tool `run` nests more than 64 subschemas at one place
+    hint: correct the skill; `openclaw skills test DIR` runs it the way the gateway does
+    ");
+    let registry = TestRegistry::serving(&[]).await;
+    registry.take(with(4).file()).await.expect("a few steps are fine");
+    assert_eq!(told(registry.call("raw", serde_json::json!({ "x": "y" })).await), "it went well: ok");
 }
 
 /// A component made of parts imports one interface in as many versions as its parts were built against.

@@ -1,6 +1,7 @@
 //! However address space is got, a call gives the same result and runs into the same limits.
 
-use openclaw_tests::{Opening, told};
+use openclaw_tests::tight::WITHIN;
+use openclaw_tests::{Opening, test_compiler, told};
 use openclaw_wasm::Rung;
 use serde_json::json;
 
@@ -35,4 +36,28 @@ async fn guests_run_with_little_address_space() {
 #[tokio::test]
 async fn guests_run_without_a_pool() {
     serves_on(Rung::OnDemand).await;
+}
+
+/// What a registry says that has only this much address space: its rung, two calls, and one more when nothing is left.
+async fn within(gibibytes: u64) -> String {
+    let bytes = (gibibytes << 30).to_string();
+    let ran = tokio::process::Command::new(test_compiler()).args([WITHIN, &bytes]).output().await.unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_machine_with_some_address_space_gets_the_small_pool() {
+    let said = within(24).await;
+    assert!(said.starts_with("small\nit went well: served\nit went well: served\n"), "{said}");
+}
+
+#[tokio::test]
+async fn a_machine_with_little_address_space_runs_guests_without_a_pool_and_says_busy_when_there_is_none() {
+    insta::assert_snapshot!(within(2).await, @"
+    on-demand
+    it went well: served
+    it went well: served
+    GATEWAY_BUSY: the gateway is busy: the host has no memory left for another instance
+    ");
 }

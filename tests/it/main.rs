@@ -13,6 +13,8 @@ mod guests {
 mod cache_tamper;
 mod cancel;
 mod compile_bombs;
+mod compile_jail;
+mod features;
 mod hostile_core;
 mod hostile_ingress;
 mod hostile_raw;
@@ -21,6 +23,7 @@ mod input_required;
 mod install_refusals;
 mod isolation;
 mod ladder;
+mod loading;
 mod neighbours;
 mod reload;
 

@@ -88,3 +88,31 @@ async fn a_call_that_finds_no_place_within_its_deadline_is_told_the_gateway_is_b
     until(|| registry.places_in_use() == 0).await;
     assert_eq!(told(registry.call("hostile/echo", json!({ "text": "in time" })).await), "it went well: in time");
 }
+
+/// Processor time, in ticks, and niceness of this process's threads of that name.
+fn threads_named(name: &str) -> Vec<(u64, i64)> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+    stats
+        .filter_map(|stat| {
+            // `pid (name) state …`: a name may hold anything, so what follows is counted from its end.
+            let (head, rest) = stat.rsplit_once(") ")?;
+            let fields: Vec<&str> = rest.split_whitespace().collect();
+            let is_it = head.split_once('(')?.1 == name;
+            is_it.then(|| (fields[11].parse().unwrap(), fields[16].parse().unwrap()))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_guest_that_computes_on_moves_to_a_thread_of_lower_priority() {
+    let registry = TestRegistry::serving(&[HOSTILE]).await;
+    // On a busy machine even `list-tools` may have outlived its slice.
+    let before = threads_named("guest").iter().map(|(ticks, _)| *ticks).max().unwrap_or(0);
+    let spinning = registry.begin(&TenantId::default(), "hostile/spin", &json!({}));
+    let busy = || threads_named("guest").iter().any(|(ticks, niceness)| *ticks > before && *niceness == 10);
+    tokio::time::timeout(Duration::from_secs(60), until(busy)).await.expect("a guest thread computes, at niceness 10");
+    assert_eq!(told(registry.call("hostile/echo", json!({ "text": "served" })).await), "it went well: served");
+    spinning.drop_it().await;
+    until(|| registry.places_in_use() == 0).await;
+}

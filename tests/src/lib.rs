@@ -7,8 +7,9 @@ mod programs;
 pub mod raw;
 mod registry;
 mod spoken;
+pub mod tight;
 
 pub use gateway::TestGateway;
-pub use programs::{openclaw, test_compiler};
+pub use programs::{compiler_script, openclaw, test_compiler};
 pub use registry::{InFlight, Opening, TestRegistry, compile_by_hand, tenant, told, until};
 pub use spoken::{lines_of, listen};

@@ -1,6 +1,8 @@
 //! Where the programs under test are: in the target folder this very test was built into.
 
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 /// The folder of built programs, `target/debug` for one.
 fn programs() -> PathBuf {
@@ -12,6 +14,17 @@ fn programs() -> PathBuf {
 /// The compiling child of the runtime under test.
 pub fn test_compiler() -> PathBuf {
     programs().join("openclaw-test-compiler")
+}
+
+/// A compiler that does these lines of shell, in which `$COMPILER` is the real one.
+///
+/// The gateway starts it with an empty environment, so every program is named by its path.
+pub fn compiler_script(folder: &Path, lines: &str) -> PathBuf {
+    let script = folder.join("compiler.sh");
+    let text = format!("#!/bin/sh\nCOMPILER='{}'\n{lines}\n", test_compiler().display());
+    fs::write(&script, text).expect("a temporary folder can be written");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).expect("a file of ours can be made a program");
+    script
 }
 
 /// The gateway. `OPENCLAW_BIN` names another.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use openclaw_domain::ports::{Guests as _, Journal as _};
 use openclaw_domain::{
-    Caller, Credential, Door, Event, IngressCall, IngressOutcome, IngressReply, IngressRequest, Installed, Refusal,
-    Resumption, Role, SystemClock, TenantId, Timestamp, ToolCall, ToolOutput, ToolReply, TraceId,
+    Caller, Clock, Credential, Door, Event, IngressCall, IngressOutcome, IngressReply, IngressRequest, Installed,
+    Refusal, Resumption, Role, SystemClock, TenantId, Timestamp, ToolCall, ToolOutput, ToolReply, TraceId,
 };
 use openclaw_storage::{Storage, StorageOptions};
 use openclaw_wasm::{InstallError, Registry, RegistryParts, WasmSettings};
@@ -33,6 +33,8 @@ pub struct Opening {
     pub settings: WasmSettings,
     /// The folder of compiled code and its key. Default: one that all tests share.
     pub cache: PathBuf,
+    /// Where it gets the time from. Default: the machine's clock.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Default for Opening {
@@ -43,11 +45,16 @@ impl Default for Opening {
         settings.limits.deadline = DEADLINE;
         // Eight permits: enough to hold some back, few enough to use them up.
         settings.live_instances = 8;
-        Self { settings, cache: shared_cache() }
+        Self { settings, cache: shared_cache(), clock: Arc::new(SystemClock) }
     }
 }
 
 impl Opening {
+    /// One whose compiler and cache are yet to be named: for programs that are no tests.
+    pub fn bare() -> Self {
+        Self { settings: WasmSettings::new(PathBuf::new()), cache: PathBuf::new(), clock: Arc::new(SystemClock) }
+    }
+
     /// The same with other settings.
     pub fn with(mut self, change: impl FnOnce(&mut WasmSettings)) -> Self {
         change(&mut self.settings);
@@ -74,7 +81,7 @@ impl Opening {
             settings: self.settings,
             packages: Arc::new(storage.clone()),
             journal: Arc::new(storage.clone()),
-            clock: Arc::new(SystemClock),
+            clock: self.clock,
         })
         .await
         .expect("the registry opens");
@@ -160,6 +167,18 @@ impl TestRegistry {
         resumed: Option<Resumption>,
     ) -> Result<ToolOutput, Refusal> {
         let call = ToolCall { resumed, ..call(&TenantId::default(), target, &arguments) };
+        self.run(call).await.map(|reply| reply.output)
+    }
+
+    /// As [`Self::output`], as another tenant.
+    pub async fn output_as(
+        &self,
+        tenant: &TenantId,
+        target: &str,
+        arguments: Value,
+        resumed: Option<Resumption>,
+    ) -> Result<ToolOutput, Refusal> {
+        let call = ToolCall { resumed, ..call(tenant, target, &arguments) };
         self.run(call).await.map(|reply| reply.output)
     }
 

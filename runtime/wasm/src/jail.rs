@@ -74,11 +74,15 @@ pub(crate) async fn compile(
     let limit = settings.max_artifact_bytes as u64;
     let mut artifact = Vec::new();
     let mut words = Vec::new();
-    let mut output = output.take(limit + 1);
+    let output = output.take(limit + 1);
     let mut complaint = complaint.take(COMPLAINT_BYTES);
     let talk = async {
-        let ((), artifact_read, words_read) =
-            tokio::join!(feed, output.read_to_end(&mut artifact), complaint.read_to_end(&mut words));
+        let read = async {
+            let mut output = output;
+            // The pipe closes with the last byte that is wanted: a child with more to say must not wait for a reader.
+            output.read_to_end(&mut artifact).await
+        };
+        let ((), artifact_read, words_read) = tokio::join!(feed, read, complaint.read_to_end(&mut words));
         artifact_read.and(words_read)?;
         if artifact.len() as u64 > limit {
             child.start_kill()?;

@@ -1,13 +1,20 @@
-//! The compiling child, for registries that run inside a test: what `openclaw` itself is to a gateway.
+//! The compiling child, for registries that run inside a test: what `openclaw` itself is to a gateway. And a registry
+//! within little address space, which needs a process of its own.
 //!
 //! It is linked with the runtime under test, so a stale `openclaw` in the target folder cannot decide a test.
 
 use std::process::ExitCode;
 
+use openclaw_tests::tight::{WITHIN, serve_within};
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.split_first() {
-        Some((command, rest)) if command == openclaw_wasm::COMPILE_COMMAND => openclaw_wasm::compile_child_main(rest),
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [openclaw_wasm::COMPILE_COMMAND, ..] => openclaw_wasm::compile_child_main(&arguments[1..]),
+        [WITHIN, bytes] => match std::env::current_exe() {
+            Ok(compiler) => serve_within(bytes, compiler),
+            Err(_) => ExitCode::FAILURE,
+        },
         _ => ExitCode::from(2),
     }
 }

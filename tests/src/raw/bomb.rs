@@ -1,7 +1,8 @@
 //! Valid code that costs a compiler far more than it costs its author.
 
 use wasm_encoder::{
-    BlockType, CodeSection, Component, Function, FunctionSection, Module, ModuleSection, TypeSection, ValType,
+    BlockType, CodeSection, Component, ComponentSectionId, Function, FunctionSection, Module, ModuleSection,
+    RawSection, TypeSection, ValType,
 };
 
 /// A component that carries one more core module, which nothing ever instantiates: it is compiled all the same.
@@ -10,6 +11,15 @@ pub fn with_core_module(component: &[u8], module: &Module) -> Vec<u8> {
     extra.section(&ModuleSection(module));
     let mut file = component.to_vec();
     // A component's sections come in any order; the header of the second component is left out.
+    file.extend_from_slice(&extra.finish()[8..]);
+    file
+}
+
+/// As [`with_core_module`], for a module that is bytes already.
+pub fn with_raw_module(component: &[u8], module: &[u8]) -> Vec<u8> {
+    let mut extra = Component::new();
+    extra.section(&RawSection { id: ComponentSectionId::CoreModule.into(), data: module });
+    let mut file = component.to_vec();
     file.extend_from_slice(&extra.finish()[8..]);
     file
 }

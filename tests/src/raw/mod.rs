@@ -6,6 +6,6 @@ mod bomb;
 mod skill;
 mod wrap;
 
-pub use bomb::{deeply_nested, long_function, many_functions, with_core_module};
+pub use bomb::{deeply_nested, long_function, many_functions, with_core_module, with_raw_module};
 pub use skill::{RawSkill, raw_transform};
 pub use wrap::{exporting_nothing, importing, with_section};

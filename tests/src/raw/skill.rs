@@ -15,6 +15,11 @@ const LIST: u32 = 16;
 const TOOL: u32 = 32;
 const WORDS: u32 = 128;
 
+/// A schema up to this length lies among the other words.
+const SHORT: usize = 256;
+/// Where a longer one lies.
+const LONG: u32 = 8 << 10;
+
 const DESCRIPTION: &str = "Runs";
 
 /// A hand-written skill. The default returns the text `ok`.
@@ -32,7 +37,7 @@ pub struct RawSkill {
     pub fields: String,
     /// What its only tool is called.
     pub tool: String,
-    /// The schema of that tool's arguments. At most 256 bytes.
+    /// The schema of that tool's arguments. One longer than 256 bytes begins at 8 KiB: raise `heap` above its end.
     pub schema: String,
     /// What `list-tools` does before it returns, in WAT.
     pub list: String,
@@ -143,11 +148,19 @@ impl RawSkill {
         // A tool: name, title (none), description, input schema, output schema (none), hints (none).
         word(&mut put, TOOL, &self.tool);
         word(&mut put, TOOL + 20, DESCRIPTION);
-        word(&mut put, TOOL + 28, &self.schema);
+        let long = self.schema.len() > SHORT;
+        match long {
+            true => put(TOOL + 28, &pair(LONG, self.schema.len())),
+            false => word(&mut put, TOOL + 28, &self.schema),
+        }
         // ok(complete({ content: [text], structured: none }))
         put(RESULT + 8, &pair(CONTENT, 1));
         put(CONTENT + 4, &pair(TEXT, self.text.len()));
         memory.extend_from_slice(&self.text);
+        if long {
+            memory.resize(LONG as usize, 0);
+            memory.extend_from_slice(self.schema.as_bytes());
+        }
         memory
     }
 }

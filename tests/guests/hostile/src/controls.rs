@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use openclaw_guest::{Context, Failure, InputRequired, Output, Reply, info, tool};
+use openclaw_guest::{Context, Document, DocumentBody, Failure, InputRequired, Json, Output, Reply, info, tool};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Text to say again.
 #[derive(Deserialize, JsonSchema)]
@@ -30,6 +30,45 @@ pub(crate) fn ask(context: &Context) -> Result<Reply, Failure> {
             Ok(Reply::Done(Output::new().with_text(format!("hello {name} ({state})"))))
         }
     }
+}
+
+/// Tells what it was told about its call, a line each.
+#[tool(name = "context")]
+pub(crate) fn tell_context(call: &Context) -> String {
+    let Context { tenant, caller, invocation_id, trace_id, deadline_ms, .. } = call;
+    format!("{tenant}\n{caller}\n{invocation_id}\n{trace_id}\n{deadline_ms}")
+}
+
+/// How long a text is, which its schema says is at most three.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Count {
+    /// Bytes.
+    #[schemars(range(max = 3))]
+    bytes: usize,
+}
+
+/// Counts bytes; a longer text breaks its own promise.
+#[tool]
+pub(crate) fn count(words: Words) -> Json<Count> {
+    Json(Count { bytes: words.text.len() })
+}
+
+/// Returns one of each kind of content.
+#[tool]
+pub(crate) fn show() -> Output {
+    let document = |title: &str, body: DocumentBody| Document {
+        uri: format!("test:{title}"),
+        title: Some(title.to_owned()),
+        mime_type: Some("text/plain".to_owned()),
+        body,
+    };
+    Output::new()
+        .with_text("text")
+        .with_image("image/png", vec![0x89, b'P'])
+        .with_audio("audio/wav", vec![b'R', 0])
+        .with_resource(document("here", DocumentBody::Text("words".to_owned())))
+        .with_resource(document("bytes", DocumentBody::Blob(vec![0, 255])))
+        .with_resource(document("there", DocumentBody::Link))
 }
 
 /// Says no, in the words it was given.

@@ -11,6 +11,9 @@ mod trapping;
 openclaw_guest::skill!(
     controls::echo,
     controls::ask,
+    controls::tell_context,
+    controls::count,
+    controls::show,
     controls::fail,
     controls::log_much_and_finish,
     controls::write_pattern,
