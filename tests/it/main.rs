@@ -27,9 +27,15 @@ mod loading;
 mod neighbours;
 mod reload;
 
+mod cli_audit;
+mod cli_bundled;
+mod cli_config;
+mod cli_skills;
 mod drain;
 mod kill9_inbox;
+mod readme;
 mod sync_before_200;
 mod tenants;
+mod tokens_live;
 mod webhooks_over_http;
 mod ws_calls;
