@@ -23,7 +23,7 @@ async fn every_attack_ends_in_its_own_code_and_the_session_goes_on() {
     for (tool, expected) in [
         ("allocate-one", "SKILL_MEMORY: `hostile` ran out of its 16777216 bytes of memory"),
         ("log-forever", "SKILL_TRAPPED: `hostile` went over its limit of 10000 host calls"),
-        ("recurse", "SKILL_TRAPPED: `hostile` trapped: call stack exhausted"),
+        ("recurse", "SKILL_TRAPPED: `hostile` went over its limit of 524288 bytes of stack"),
         ("return-much", "SKILL_OUTPUT: `hostile` returned more than 1048576 bytes at once"),
         ("trap", "SKILL_TRAPPED: `hostile` trapped: wasm `unreachable` instruction executed"),
     ] {
