@@ -1,8 +1,8 @@
 //! The plain HTTP doors: the page at `/`, health, readiness and metrics, and the guard in front of them.
 //!
 //! Invariants: no door but the webhooks' answers a name that is not this gateway's, and none shows a secret. What the
-//! page of a stranger asks for is refused before a credential is looked at, so no page can make its reader's address one
-//! that guesses.
+//! page of a stranger asks for is refused before a credential is looked at, so no page can make its reader's address
+//! one that guesses.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What others put in for a session: events to pass on, and signals to act on.
 //!
-//! Invariant: putting in never waits and never fails. Events beyond the bounds, in number and in bytes, are counted, and
-//! the count stands in the queue where the lost ones would have stood; signals are flags and cannot be lost.
+//! Invariant: putting in never waits and never fails. Events beyond the bounds, in number and in bytes, are counted,
+//! and the count stands in the queue where the lost ones would have stood; signals are flags and cannot be lost.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -14,7 +14,7 @@ use futures_util::task::AtomicWaker;
 /// Events that wait for one session; more are dropped and counted.
 pub(crate) const EVENT_QUEUE: usize = 256;
 
-/// Bytes of events that wait for one session; more are dropped and counted, except a single larger one that waits alone.
+/// Bytes of events that wait for one session; more are dropped and counted, except a larger one that waits alone.
 const EVENT_BYTES: usize = 1 << 20;
 
 /// A frame made once for everybody who sees it.

@@ -55,7 +55,8 @@ pub(crate) fn check_origin(
 /// clients say nothing of the kind.
 ///
 /// # Errors
-/// [`Refusal::Foreign`] for what a page of another origin loads. A person who follows a link to here may come in.
+/// [`Refusal::InvalidRequest`] for what a page of another origin loads: no setting allows it. A person who follows a
+/// link to here may come in.
 pub(crate) fn check_site(headers: &HeaderMap) -> Result<(), Refusal> {
     let says = |name: &str, value: &str| {
         headers.get_all(name).iter().any(|said| said.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
@@ -64,8 +65,7 @@ pub(crate) fn check_site(headers: &HeaderMap) -> Result<(), Refusal> {
     match foreign.filter(|_| !says("sec-fetch-mode", "navigate")) {
         None => Ok(()),
         Some(site) => {
-            let value = site.to_owned();
-            Err(Refusal::Foreign { header: "Sec-Fetch-Site", value, key: "gateway.allowedOrigins" })
+            Err(Refusal::invalid("Sec-Fetch-Site", format!("is `{site}`: pages of other origins may not ask here")))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who gets in: method, throttle, endpoint, announced size, secret; all of it before a byte of the body is read.
 //!
-//! Invariants: an unknown path costs the work of a wrong secret, so time tells nobody which paths exist. Neither the page
-//! of a stranger nor a search for paths makes an address one that guesses: senders behind one proxy share theirs.
+//! Invariants: an unknown path costs the work of a wrong secret, so time tells nobody which paths exist. Neither the
+//! page of a stranger nor a search for paths makes an address one that guesses: senders behind one proxy share theirs.
 
 use std::sync::Arc;
 

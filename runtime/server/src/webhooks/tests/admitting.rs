@@ -100,7 +100,7 @@ async fn neither_a_strangers_page_nor_a_search_for_paths_locks_a_sender_out() {
     let door = Door::of_the_guide();
     for _ in 0..2 * FREE_FAILURES {
         let page = with(unsigned("/webhook/deploy-alert", DEPLOY_BODY), "sec-fetch-site", "cross-site");
-        assert_eq!(door.send(page).await.error(), error(403, "FORBIDDEN"));
+        assert_eq!(door.send(page).await.error(), error(400, "INVALID_REQUEST"));
         assert_eq!(door.send(unsigned("/webhook/none", "")).await.error(), error(404, "WEBHOOK_INVALID"));
     }
     assert_eq!(door.send(deploy()).await.status, 200);
