@@ -4,8 +4,8 @@
 //! type, idempotency key), shown to a transform without anything that authenticates it, and made durable; only then
 //! is it answered, and only then does anything follow from it.
 //!
-//! Invariants: nothing is parsed before it is verified; a 2xx is on disk, with the skill call it owes; a secret reaches neither the transform nor
-//! the inbox nor the log.
+//! Invariants: nothing is parsed before it is verified; a 2xx is on disk, with the skill call it owes; a secret reaches
+//! neither the transform nor the inbox nor the log.
 
 mod address;
 mod admission;
