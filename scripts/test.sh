@@ -10,6 +10,7 @@ source scripts/clients.sh
 
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 
+need_apt cc build-essential || skip "a C compiler" "not installed, and installing it needs root and apt-get"
 run_checks
 
 stage "guest targets" bash scripts/guest-targets.sh

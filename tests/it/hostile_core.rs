@@ -5,7 +5,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use openclaw_domain::{ToolOutput, TraceId};
 use openclaw_tests::raw::RawSkill;
-use openclaw_tests::{TestRegistry, lines_of, listen, told};
+use openclaw_tests::{TestRegistry, told};
 use serde_json::json;
 
 use crate::guests::HOSTILE;
@@ -57,25 +57,6 @@ async fn a_guest_that_calls_itself_for_ever_exhausts_its_own_stack_only() {
 async fn a_result_over_the_limit_is_refused() {
     let registry = serving().await;
     assert_snapshot!(registry.refused("hostile/return-much").await, @"SKILL_OUTPUT: `hostile` returned more than 1048576 bytes at once");
-    still_serves(&registry).await;
-}
-
-#[tokio::test]
-async fn a_guest_that_logs_for_ever_runs_out_of_host_calls() {
-    let registry = serving().await;
-    assert_snapshot!(registry.refused("hostile/log-forever").await, @"SKILL_TRAPPED: `hostile` went over its limit of 10000 host calls");
-    still_serves(&registry).await;
-}
-
-#[tokio::test]
-async fn lines_over_the_log_budget_are_dropped_and_the_call_goes_on() {
-    listen();
-    let registry = serving().await;
-    let trace = TraceId::new();
-    let logged = registry.call_in(trace, "hostile/log-much-and-finish", json!({})).await;
-    assert_eq!(told(logged), "it went well: done");
-    // The default budget is 64 KiB; a line of this guest has 1 KiB and costs 64 bytes more for being one.
-    assert_eq!(lines_of(trace).len(), 60);
     still_serves(&registry).await;
 }
 

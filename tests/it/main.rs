@@ -12,20 +12,22 @@ mod guests {
 
 mod cache_tamper;
 mod cancel;
+mod capability_log;
 mod compile_bombs;
 mod compile_jail;
 mod features;
 mod hostile_core;
-mod hostile_ingress;
 mod hostile_raw;
 mod hostile_wasi;
-mod input_required;
 mod install_refusals;
 mod isolation;
 mod ladder;
 mod loading;
 mod neighbours;
 mod reload;
+mod repository;
+mod world_ingress_transform;
+mod world_tools;
 
 mod cli_audit;
 mod cli_bundled;
