@@ -19,8 +19,9 @@ const REASON_CHARS: usize = 400;
 const SMALL_BYTES: usize = 16 << 10;
 /// Evaluations that may be done on a thread that does I/O: about a millisecond.
 const SMALL: u64 = 10_000;
-/// Evaluations of one check: some tenths of a second.
-const LARGEST: u64 = 4_000_000;
+/// Evaluations of one check: about a second, and room for a mebibyte of values under an honest schema, which takes some
+/// tens of evaluations a value.
+const LARGEST: u64 = 16_000_000;
 /// Evaluations that may nest on a thread that does I/O, whose stack has 2 MiB.
 const SMALL_NESTING: u64 = 128;
 /// Evaluations that may nest in one check, on a guest thread.
@@ -211,6 +212,12 @@ mod tests {
         assert_eq!(branching.effort(&nested(3)), Effort::Small);
         assert_eq!(branching.effort(&nested(12)), Effort::Large);
         assert_eq!(branching.effort(&nested(60)), Effort::TooLarge);
+        let nullable = r##"{"type":"array","items":{"anyOf":[{"$ref":"#/$defs/a"},{"type":"null"}]},
+            "$defs":{"a":{"type":"object","properties":{"n":{"type":"string","pattern":"^a"}}}}}"##;
+        let nullable = Schema::compile(nullable).unwrap();
+        let mebibyte = serde_json::to_string(&vec![json!({ "n": "abcdefgh" }); 62_000]).unwrap();
+        assert!(mebibyte.len() > 1 << 20);
+        assert_eq!(nullable.effort(&mebibyte), Effort::Large, "large and honest");
     }
 
     #[test]
