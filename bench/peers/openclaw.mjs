@@ -83,7 +83,8 @@ async function start() {
     env: { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8' },
   });
   while (performance.now() - began < READY_MS) {
-    if (gateway.exitCode !== null) throw new Error(`OpenClaw ended with ${gateway.exitCode}`);
+    const ended = gateway.exitCode ?? gateway.signalCode;
+    if (ended !== null) throw new Error(`OpenClaw ended with ${ended}`);
     const ready = await ask(undefined, 'GET', '/readyz').then(({ status }) => status === 200, () => false);
     if (ready) return performance.now() - began;
     await pause(20);
@@ -92,10 +93,13 @@ async function start() {
 }
 
 async function stop() {
-  const ended = new Promise((resolve) => gateway.once('exit', resolve));
-  gateway.kill('SIGTERM');
-  await Promise.race([ended, pause(15_000).then(() => gateway.kill('SIGKILL'))]);
+  const stopping = gateway;
+  const ended = new Promise((resolve) => stopping.once('exit', resolve));
+  stopping.kill('SIGTERM');
+  // Taken back once it has ended: by then the next one may run.
+  const late = setTimeout(() => stopping.kill('SIGKILL'), 15_000);
   await ended;
+  clearTimeout(late);
 }
 
 const quantile = (values, share) => values.toSorted((left, right) => left - right)[Math.floor((values.length - 1) * share)];
