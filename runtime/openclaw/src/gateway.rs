@@ -38,6 +38,7 @@ pub(crate) struct Options {
 /// # Errors
 /// The configuration cannot be used, the home is taken, the address is taken, or a part does not start.
 pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> {
+    raise_open_files();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let started_at = clock.now();
     let reloader = Arc::new(Reloader::start(source)?);
@@ -119,6 +120,16 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
     while tasks.join_next().await.is_some() {}
     registry.close().await;
     Ok(storage.close().await?)
+}
+
+/// Allows as many open files as the system lets this user have: the usual soft limit of 1,024 is fewer than the
+/// connections the server counts for itself, and what runs out first would be the admin socket.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::warn!(%error, "the limit of open files stays as it was");
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands on")]
