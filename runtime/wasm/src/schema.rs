@@ -17,9 +17,9 @@ const PATTERN_BYTES: usize = 64 << 10;
 const REASON_CHARS: usize = 400;
 /// A longer value is never checked on a thread that does I/O: reading it alone takes tens of microseconds.
 const SMALL_BYTES: usize = 16 << 10;
-/// Evaluations that may be done on a thread that does I/O: about a millisecond.
+/// Evaluations that may be done on a thread that does I/O: an estimated millisecond.
 const SMALL: u64 = 10_000;
-/// Evaluations of one check: about a second, and room for a mebibyte of values under an honest schema, which takes some
+/// Evaluations of one check: an estimated second, and room for a mebibyte of values under an honest schema, which takes some
 /// tens of evaluations a value.
 const LARGEST: u64 = 16_000_000;
 /// Evaluations that may nest on a thread that does I/O, whose stack has 2 MiB.

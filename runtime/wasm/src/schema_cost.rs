@@ -3,8 +3,9 @@
 //! A schema is a stranger's program: `allOf` over `$ref`s doubles at each step, and three kilobytes of it take longer
 //! than the machine will last. The subschemas are walked once as a graph; from it follows, for each depth a value may
 //! have, how many evaluations one place in that value can cause and how deep they nest.
-//! Invariant: the numbers are never lower than what the validator does. What cannot be counted (references that move,
-//! documents in the document) is refused.
+//! How often the validator looks into alternatives, and what `unevaluated…` costs it, are estimates, meant to be high.
+//! Invariant: whatever multiplies with the schema or with the depth of a value is in the numbers. What cannot be
+//! counted (references that move, documents in the document) is refused.
 
 use std::collections::HashMap;
 
