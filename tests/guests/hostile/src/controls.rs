@@ -49,7 +49,7 @@ pub(crate) struct Count {
 
 /// Counts bytes; a longer text breaks its own promise.
 #[tool]
-pub(crate) fn count(words: Words) -> Json<Count> {
+pub(crate) fn count(words: &Words) -> Json<Count> {
     Json(Count { bytes: words.text.len() })
 }
 
