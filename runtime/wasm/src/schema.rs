@@ -100,6 +100,12 @@ impl Schema {
 
     /// Where this value, as JSON text, may be checked.
     pub(crate) fn effort(&self, text: &str) -> Effort {
+        // No text holds more values, or nests deeper, than it has bytes: a short one need not be read to be known cheap.
+        let bytes = text.len() as u64 + 1;
+        let most = self.costs.at(text.len());
+        if (bytes + bytes / BYTES_A_VALUE).saturating_mul(most.evaluations) <= SMALL && most.nesting <= SMALL_NESTING {
+            return Effort::Small;
+        }
         let (values, depth) = shape(text);
         let cost = self.costs.at(depth);
         let evaluations = (values + text.len() as u64 / BYTES_A_VALUE).saturating_mul(cost.evaluations);
