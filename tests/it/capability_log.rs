@@ -2,21 +2,10 @@
 
 use insta::assert_snapshot;
 use openclaw_domain::TraceId;
-use openclaw_tests::{TestRegistry, lines_of, listen, told};
+use openclaw_tests::{lines_of, listen, told};
 use serde_json::json;
 
-use crate::guests::HOSTILE;
-
-async fn serving() -> TestRegistry {
-    TestRegistry::serving(&[HOSTILE]).await
-}
-
-/// The positive control: the same registry, the same component, an honest call.
-async fn still_serves(registry: &TestRegistry) {
-    let echoed = registry.call("hostile/echo", json!({ "text": "still here" })).await;
-    assert_eq!(told(echoed), "it went well: still here");
-    assert_eq!(registry.places_in_use(), 0);
-}
+use crate::hostile_core::{serving, still_serves};
 
 #[tokio::test]
 async fn lines_over_the_log_budget_are_dropped_and_the_call_goes_on() {

@@ -13,12 +13,12 @@ use crate::guests::HOSTILE;
 /// Enough for a spinner to be seen spinning.
 const SOON: Duration = Duration::from_millis(100);
 
-async fn serving() -> TestRegistry {
+pub(crate) async fn serving() -> TestRegistry {
     TestRegistry::serving(&[HOSTILE]).await
 }
 
 /// The positive control: the same registry, the same component, an honest call.
-async fn still_serves(registry: &TestRegistry) {
+pub(crate) async fn still_serves(registry: &TestRegistry) {
     let echoed = registry.call("hostile/echo", json!({ "text": "still here" })).await;
     assert_eq!(told(echoed), "it went well: still here");
     assert_eq!(registry.places_in_use(), 0);
