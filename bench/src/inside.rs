@@ -111,6 +111,8 @@ async fn call_repeatedly(registry: &Registry, calls: usize) -> Result<()> {
             target: target.clone(),
             arguments: Arc::clone(&arguments),
             deadline: None,
+            progress: openclaw_domain::ProgressSink::default(),
+            session: None,
             resumed: None,
         };
         registry.call_tool(call).await.map_err(|refusal| anyhow!("`echo` was refused: {refusal}"))?;

@@ -305,6 +305,8 @@ fn call(tenant: &TenantId, target: &str, arguments: &Value) -> ToolCall {
         target: target.parse().expect("a skill, or skill and tool"),
         arguments: arguments.to_string().into(),
         deadline: None,
+        progress: openclaw_domain::ProgressSink::default(),
+        session: None,
         resumed: None,
     }
 }

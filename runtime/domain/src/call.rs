@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Caller, InvocationId, SkillName, SkillRef, ToolName};
+use crate::{Caller, InvocationId, ProgressSink, SkillName, SkillRef, ToolName};
 
 /// A request to run a tool.
 #[derive(Clone, Debug)]
@@ -20,6 +20,10 @@ pub struct ToolCall {
     pub deadline: Option<Duration>,
     /// Answers to an earlier [`InputNeeded`].
     pub resumed: Option<Resumption>,
+    /// Who hears how far it is.
+    pub progress: ProgressSink,
+    /// The session whose request it is; events the guest emits are also for it.
+    pub session: Option<u64>,
 }
 
 /// Answers to what an earlier call asked for.

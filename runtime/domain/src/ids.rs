@@ -76,6 +76,10 @@ name! {
     SkillName, "a skill name"
 }
 name! {
+    /// Name of a tenant's secret: 1 to 64 of `a-z`, `0-9`, `-`.
+    SecretName, "a secret's name"
+}
+name! {
     /// Name of a tool within its skill: 1 to 64 of `a-z`, `0-9`, `-`.
     ToolName, "a tool name"
 }

@@ -7,10 +7,15 @@ mod call;
 mod caller;
 mod clock;
 mod code;
+mod egress;
 mod event;
+mod grant;
+mod http_rule;
 mod ids;
 mod ingress;
 mod limits;
+mod origin;
+mod progress;
 mod refusal;
 mod secret;
 mod skill;
@@ -24,10 +29,17 @@ pub use call::{
 pub use caller::{Caller, Credential, Door, Role};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use code::Code;
+pub use egress::{
+    BodyStream, EgressError, EgressLimits, HeaderPart, Incoming, NamePolicy, Outgoing, OutgoingBody, SecretHeader,
+};
 pub use event::{Event, EventKind, NewEvent, Severity};
-pub use ids::{Digest, IdError, InvocationId, SkillName, TenantId, ToolName, TraceId, WebhookId};
+pub use grant::{Capability, Denial, Grant, GrantLimits, Powers, SecretPurpose, SecretUse, grant_command};
+pub use http_rule::{HttpRule, HttpRuleError};
+pub use ids::{Digest, IdError, InvocationId, SecretName, SkillName, TenantId, ToolName, TraceId, WebhookId};
 pub use ingress::{IngressCall, IngressOutcome, IngressReply, IngressRequest};
-pub use limits::CallLimits;
+pub use limits::{CallLimits, TenantLimits};
+pub use origin::{Origin, OriginError, Scheme};
+pub use progress::{Progress, ProgressSink};
 pub use refusal::{BoxError, Refusal};
 pub use secret::Secret;
-pub use skill::{GrantShape, Installed, SkillRef, ToolHints, ToolSpec, World};
+pub use skill::{CapabilityRequest, GrantShape, HeldUpgrade, Installed, SkillRef, ToolHints, ToolSpec, World};

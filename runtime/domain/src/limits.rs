@@ -34,3 +34,30 @@ impl Default for CallLimits {
         }
     }
 }
+
+/// The bounds of one tenant, over all its skills. A grant can narrow them for one skill, never widen them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TenantLimits {
+    /// Bounds of one call.
+    pub call: CallLimits,
+    /// Bytes one call may send and receive over HTTP, headers and bodies. Default 16 MiB.
+    pub egress_bytes: u64,
+    /// Bytes one skill may keep in its buckets. Default 4 MiB.
+    pub kv_bytes: u64,
+    /// Calls begun within one minute, over all skills. Default 6,000; one more is `RATE_LIMITED`.
+    pub calls_per_minute: u32,
+    /// Calls at one time, over all skills. Default 48; one more waits in the tenant's queue.
+    pub concurrent_calls: u32,
+}
+
+impl Default for TenantLimits {
+    fn default() -> Self {
+        Self {
+            call: CallLimits::default(),
+            egress_bytes: 16 << 20,
+            kv_bytes: 4 << 20,
+            calls_per_minute: 6_000,
+            concurrent_calls: 48,
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Code, Failure, SkillName, ToolName};
+use crate::{Code, Denial, Failure, SkillName, TenantId, ToolName};
 
 /// Any error, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -138,6 +138,22 @@ pub enum Refusal {
         /// The limit.
         limit: u64,
     },
+    /// A power the skill needs is not granted, or the grant ended while it ran.
+    #[error("`{skill}` was denied {denial}")]
+    CapabilityDenied {
+        /// Whose skill.
+        tenant: TenantId,
+        /// The skill.
+        skill: SkillName,
+        /// What was missing.
+        denial: Box<Denial>,
+    },
+    /// An operator paused it.
+    #[error("{what} is paused")]
+    Paused {
+        /// `the gateway`, `tenant `x``, `skill `x``.
+        what: String,
+    },
     /// A webhook transform said no, trapped or ran into a limit; the request is kept for replay.
     #[error("the transform `{transform}` failed: {reason}")]
     TransformFailed {
@@ -216,6 +232,8 @@ impl Refusal {
             Self::TimedOut { .. } => Code::SkillTimeout,
             Self::OutOfMemory { .. } => Code::SkillMemory,
             Self::BadOutput { .. } => Code::SkillOutput,
+            Self::CapabilityDenied { .. } => Code::CapabilityDenied,
+            Self::Paused { .. } => Code::GatewayBusy,
             Self::TransformFailed { .. } => Code::TransformFailed,
             Self::PayloadTooLarge { .. } => Code::PayloadTooLarge,
             Self::UnsupportedType(_) => Code::UnsupportedType,
@@ -252,6 +270,8 @@ impl Refusal {
             }
             Self::Foreign { key, .. } => Some(format!("if it should be, add it to `{key}`")),
             Self::NotConfigured { hint, .. } => Some(hint.clone()),
+            Self::CapabilityDenied { tenant, skill, denial } => denial.command(tenant, skill),
+            Self::Paused { .. } => Some("an operator ends it with `openclaw resume`".to_owned()),
             _ => None,
         }
     }

@@ -1,9 +1,10 @@
 //! What a skill is: a component with tools, known by its digest and called by its name.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Digest, IdError, SkillName, TenantId, Timestamp, ToolName};
+use crate::{Capability, Digest, IdError, Powers, SkillName, TenantId, Timestamp, ToolName};
 
 /// The contract a component was built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,10 +37,30 @@ impl fmt::Display for World {
 }
 
 /// Which powers a skill's instances are linked with: decides, with the digest, which prepared instance serves it.
-///
-/// Today every skill has the same shape: the interfaces that are always granted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct GrantShape;
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrantShape(pub BTreeSet<Capability>);
+
+/// A power a skill's author asks for in `skill.toml`. Nothing is granted by asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CapabilityRequest {
+    /// Which.
+    pub capability: Capability,
+    /// Why, for the operator who decides.
+    pub reason: String,
+    /// The least that makes the skill useful, as far as its author can know it.
+    pub wants: Powers,
+}
+
+/// A newer component that waits for an operator: it imports or asks for more than the one that serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldUpgrade {
+    /// The component that waits.
+    pub upgrade: Installed,
+    /// Imports that are new.
+    pub new_imports: Vec<String>,
+    /// Requests that are new, one line each.
+    pub new_requests: Vec<String>,
+}
 
 /// One tool as a skill declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +109,10 @@ pub struct Installed {
     pub world: World,
     /// What it imports, each as `namespace:package/interface@version`, sorted.
     pub imports: Vec<String>,
+    /// What its author asks for, with a reason each.
+    pub requests: Vec<CapabilityRequest>,
+    /// Its settings unless the operator says otherwise: a JSON object as text.
+    pub settings: String,
     /// Its tools; empty for a transform.
     pub tools: Vec<ToolSpec>,
     /// Whether it can be called.

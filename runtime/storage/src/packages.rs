@@ -170,6 +170,8 @@ fn installed(row: &Row<'_>) -> rusqlite::Result<Installed> {
         description: row.get(4)?,
         world: named(row, 5, World::from_name)?,
         imports,
+        requests: Vec::new(),
+        settings: "{}".to_owned(),
         tools: tools.map_err(|error| unfit(7, error))?,
         enabled: row.get(8)?,
         bundled: row.get(9)?,

@@ -131,14 +131,14 @@ impl Loader {
     /// The component of a skill, if it is in memory.
     pub(crate) fn in_memory(&self, installed: &Installed) -> Option<Arc<Loaded>> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        let loaded = Arc::clone(self.ready().get(&(installed.digest, GrantShape))?);
+        let loaded = Arc::clone(self.ready().get(&(installed.digest, GrantShape::default()))?);
         loaded.last_call.store(call, Ordering::Relaxed);
         Some(loaded)
     }
 
     /// The component of a skill, from the cache or compiled anew, kept in memory from now on.
     pub(crate) async fn load(&self, installed: &Installed, trace: TraceId) -> Result<Arc<Loaded>, LoadError> {
-        let key = (installed.digest, GrantShape);
+        let key = (installed.digest, GrantShape::default());
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let flight = self.flight(installed.digest);
         let _alone = flight.gate.lock().await;

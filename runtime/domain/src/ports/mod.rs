@@ -1,14 +1,24 @@
 //! Ports: what one part of the gateway needs of another. Siblings meet only here, and `wiring.rs` in the binary
 //! is the one place where a port gets its implementation.
 
+mod egress;
+mod grants;
 mod guests;
 mod inbox;
 mod journal;
+mod kv;
 mod packages;
+mod secrets;
+mod tenants;
 mod tokens;
 
+pub use egress::Egress;
+pub use grants::Grants;
 pub use guests::Guests;
 pub use inbox::{Accepted, INVOKE, Inbox, InboxEntry, InboxRecord, OwedCall, Verdict};
 pub use journal::{AuditEntry, Journal, TraceEntry};
+pub use kv::{Bucket, Kv, KvChange, KvError, KvQuota, KvUse, Swapped};
 pub use packages::Packages;
+pub use secrets::{SecretValue, Secrets};
+pub use tenants::{Paused, TenantRecord, Tenants};
 pub use tokens::{NamedToken, NewToken, Tokens};

@@ -88,6 +88,8 @@ async fn run_tool(registry: &Registry, skill: &SkillName, case: &ToolCase) -> Ve
             target: SkillRef { skill: skill.clone(), tool },
             arguments: serde_json::Value::Object(case.arguments.clone()).to_string().into(),
             deadline: None,
+            progress: openclaw_domain::ProgressSink::default(),
+            session: None,
             resumed: None,
         })
         .await;

@@ -240,6 +240,8 @@ impl Ops {
             target: parsed,
             arguments: arguments.into_json(schema.as_ref()).into(),
             deadline: deadline_ms.map(Duration::from_millis),
+            progress: openclaw_domain::ProgressSink::default(),
+            session: None,
             resumed: None,
         };
         let view = CallView::of(&registry.call_tool(call).await?, trace.to_string());

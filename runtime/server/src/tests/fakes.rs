@@ -99,6 +99,8 @@ impl Guests for FakeGuests {
             description: "Says it again".to_owned(),
             world: World::Skill,
             imports: Vec::new(),
+            requests: Vec::new(),
+            settings: "{}".to_owned(),
             tools: Vec::new(),
             enabled: true,
             bundled: false,

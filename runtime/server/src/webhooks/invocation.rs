@@ -12,8 +12,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use openclaw_domain::ports::{Accepted, Guests, Inbox, InboxEntry, Journal, OwedCall};
 use openclaw_domain::{
-    Caller, Clock, Credential, Door, EventKind, NewEvent, Refusal, Role, SkillRef, TenantId, ToolCall, ToolOutput,
-    ToolReply, TraceId, WebhookId,
+    Caller, Clock, Credential, Door, EventKind, NewEvent, ProgressSink, Refusal, Role, SkillRef, TenantId, ToolCall,
+    ToolOutput, ToolReply, TraceId, WebhookId,
 };
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -172,7 +172,17 @@ impl Invocations {
         let credential =
             Credential { tenant: tenant.clone(), role: Role::Invoke, name: format!("webhook {path}").into() };
         let caller = Caller { credential, door: Door::Webhook, trace };
-        let ran = self.call(ToolCall { caller, target, arguments, deadline: None, resumed: None }).await;
+        let ran = self
+            .call(ToolCall {
+                caller,
+                target,
+                arguments,
+                deadline: None,
+                resumed: None,
+                progress: ProgressSink::default(),
+                session: None,
+            })
+            .await;
         if let Err(Refusal::Cancelled) = ran {
             tracing::info!(%tenant, path = &*path, %id, skill = name, "a webhook's skill call is put off");
             return;

@@ -86,11 +86,13 @@ const fn is_the_transforms_doing(refusal: &Refusal) -> bool {
         | Refusal::InvalidRequest { .. }
         | Refusal::InvalidArguments { .. }
         | Refusal::Forbidden { .. }
+        | Refusal::CapabilityDenied { .. }
         | Refusal::NotConfigured { .. } => true,
         Refusal::AuthRequired
         | Refusal::AuthInvalid
         | Refusal::RateLimited { .. }
         | Refusal::Busy(_)
+        | Refusal::Paused { .. }
         | Refusal::WebhookUnknownPath
         | Refusal::WebhookUnauthorized
         | Refusal::PayloadTooLarge { .. }

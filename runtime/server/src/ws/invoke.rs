@@ -13,8 +13,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use openclaw_domain::{
-    Answer, Caller, Code, Content, Door, EventKind, NewEvent, Refusal, Resumption, SkillRef, ToolCall, ToolOutput,
-    ToolReply,
+    Answer, Caller, Code, Content, Door, EventKind, NewEvent, ProgressSink, Refusal, Resumption, SkillRef, ToolCall,
+    ToolOutput, ToolReply,
 };
 use openclaw_protocol::{
     AgentError, Envelope, ErrorContext, InputQuestion, InputRequired, InvokeReply, ResultValue, SkillInvoke,
@@ -129,6 +129,8 @@ impl<'a> Session<'a> {
             arguments: invoke.args.map_or("{}", RawValue::get).into(),
             deadline: invoke.deadline_ms.map(Duration::from_millis),
             resumed,
+            progress: ProgressSink::default(),
+            session: Some(self.subscriber.id),
         })
     }
 

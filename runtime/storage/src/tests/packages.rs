@@ -20,6 +20,8 @@ pub(super) fn installed(owner: &str, name: &str, bytes: &[u8]) -> Installed {
         description: "Says things.".to_owned(),
         world: World::Skill,
         imports: vec!["openclaw:gateway/log@0.1.0".to_owned()],
+        requests: Vec::new(),
+        settings: "{}".to_owned(),
         tools: vec![ToolSpec {
             name: "say".parse().unwrap(),
             title: Some("Say".to_owned()),

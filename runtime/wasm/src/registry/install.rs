@@ -136,6 +136,8 @@ impl Registry {
             description,
             world,
             imports: package.imports,
+            requests: Vec::new(),
+            settings: "{}".to_owned(),
             tools: Vec::new(),
             enabled: true,
             bundled,

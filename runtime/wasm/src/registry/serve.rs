@@ -106,7 +106,7 @@ impl Guests for Registry {
     }
 
     async fn call_tool(&self, call: ToolCall) -> Result<ToolReply, Refusal> {
-        let ToolCall { caller, target, arguments, deadline, resumed } = call;
+        let ToolCall { caller, target, arguments, deadline, resumed, progress: _, session: _ } = call;
         let started = Instant::now();
         let skill = self
             .find(caller.tenant(), &target.skill)
