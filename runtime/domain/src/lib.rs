@@ -8,6 +8,7 @@ mod caller;
 mod clock;
 mod code;
 mod egress;
+mod egress_transform;
 mod event;
 mod grant;
 mod http_rule;
@@ -32,6 +33,7 @@ pub use code::Code;
 pub use egress::{
     BodyStream, EgressError, EgressLimits, HeaderPart, Incoming, NamePolicy, Outgoing, OutgoingBody, SecretHeader,
 };
+pub use egress_transform::{EgressCall, EgressEvent, EgressOutcome, EgressReply};
 pub use event::{Event, EventKind, NewEvent, Severity};
 pub use grant::{Capability, Denial, Grant, GrantLimits, Powers, SecretPurpose, SecretUse, grant_command};
 pub use http_rule::{HttpRule, HttpRuleError};

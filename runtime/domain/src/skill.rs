@@ -13,20 +13,40 @@ pub enum World {
     Skill,
     /// Turns incoming webhooks into outcomes.
     IngressTransform,
+    /// Turns events into what an endpoint is sent.
+    EgressTransform,
+    /// Both: a component that knows one peer, in both directions.
+    Transform,
 }
 
 impl World {
+    /// Every world, those that ask for more first: a component that says nothing is of the first whose interfaces it
+    /// exports.
+    pub const ALL: [Self; 4] = [Self::Skill, Self::Transform, Self::IngressTransform, Self::EgressTransform];
+
     /// Its name in WIT and in `skill.toml`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Skill => "skill",
             Self::IngressTransform => "ingress-transform",
+            Self::EgressTransform => "egress-transform",
+            Self::Transform => "transform",
         }
+    }
+
+    /// Whether a component of it decides about incoming webhooks.
+    pub const fn transforms_ingress(self) -> bool {
+        matches!(self, Self::IngressTransform | Self::Transform)
+    }
+
+    /// Whether a component of it makes what endpoints are sent.
+    pub const fn transforms_egress(self) -> bool {
+        matches!(self, Self::EgressTransform | Self::Transform)
     }
 
     /// The world with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Skill, Self::IngressTransform].into_iter().find(|world| world.as_str() == name)
+        Self::ALL.into_iter().find(|world| world.as_str() == name)
     }
 }
 

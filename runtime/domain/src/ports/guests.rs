@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{IngressCall, IngressReply, Installed, Refusal, TenantId, ToolCall, ToolReply};
+use crate::{EgressCall, EgressReply, IngressCall, IngressReply, Installed, Refusal, TenantId, ToolCall, ToolReply};
 
 /// Whatever runs guests.
 #[async_trait]
@@ -19,4 +19,13 @@ pub trait Guests: Send + Sync {
     ///
     /// Cancel safety: as `call_tool`.
     async fn transform_ingress(&self, call: IngressCall) -> Result<IngressReply, Refusal>;
+
+    /// Runs one egress transform in a fresh instance.
+    ///
+    /// # Errors
+    /// `TransformFailed` if it is not installed, refuses, traps or runs into a limit: the same event would fail again.
+    /// `Busy` and `Internal` may pass.
+    ///
+    /// Cancel safety: as `call_tool`.
+    async fn transform_egress(&self, call: EgressCall) -> Result<EgressReply, Refusal>;
 }

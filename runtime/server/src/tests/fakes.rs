@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use openclaw_domain::ports::{Accepted, Inbox, InboxEntry, InboxRecord, OwedCall};
 use openclaw_domain::ports::{AuditEntry, Guests, Journal, NamedToken, NewToken, Tokens, TraceEntry};
 use openclaw_domain::{
-    Content, Credential, Digest, Event, Failure, FailureCode, IngressCall, IngressReply, Installed, InvocationId,
-    NewEvent, Refusal, Role, Secret, TenantId, Timestamp, ToolCall, ToolOutput, ToolReply, ToolResult, WebhookId,
-    World,
+    Content, Credential, Digest, EgressCall, EgressReply, Event, Failure, FailureCode, IngressCall, IngressReply,
+    Installed, InvocationId, NewEvent, Refusal, Role, Secret, TenantId, Timestamp, ToolCall, ToolOutput, ToolReply,
+    ToolResult, WebhookId, World,
 };
 use sha2::Digest as _;
 use std::time::Duration;
@@ -139,6 +139,10 @@ impl Guests for FakeGuests {
     }
 
     async fn transform_ingress(&self, _: IngressCall) -> Result<IngressReply, Refusal> {
+        Err(Refusal::SkillNotFound("no transform here".to_owned()))
+    }
+
+    async fn transform_egress(&self, _: EgressCall) -> Result<EgressReply, Refusal> {
         Err(Refusal::SkillNotFound("no transform here".to_owned()))
     }
 }

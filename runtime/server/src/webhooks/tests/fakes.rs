@@ -8,8 +8,8 @@ use openclaw_domain::ports::{
     Accepted, AuditEntry, Guests, INVOKE, Inbox, InboxEntry, InboxRecord, Journal, OwedCall, TraceEntry,
 };
 use openclaw_domain::{
-    Content, Digest, Event, IngressCall, IngressOutcome, IngressReply, Installed, InvocationId, NewEvent, Refusal,
-    TenantId, Timestamp, ToolCall, ToolOutput, ToolReply, ToolResult, WebhookId,
+    Content, Digest, EgressCall, EgressReply, Event, IngressCall, IngressOutcome, IngressReply, Installed,
+    InvocationId, NewEvent, Refusal, TenantId, Timestamp, ToolCall, ToolOutput, ToolReply, ToolResult, WebhookId,
 };
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -75,6 +75,10 @@ impl Guests for FakeGuests {
         let outcome = (self.decide)(&call);
         self.transforms.lock().unwrap().push(call);
         Ok(IngressReply { outcome: outcome?, digest: Digest::from_bytes([7; 32]), duration: Duration::from_micros(9) })
+    }
+
+    async fn transform_egress(&self, _: EgressCall) -> Result<EgressReply, Refusal> {
+        Err(Refusal::SkillNotFound("no transform here".to_owned()))
     }
 }
 
