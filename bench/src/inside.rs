@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use openclaw_domain::ports::{AuditEntry, Guests as _, Journal, Packages, TraceEntry};
 use openclaw_domain::{
-    Caller, Credential, Digest, Door, Event, Installed, NewEvent, Refusal, Role, SkillName, SkillRef, SystemClock,
-    TenantId, ToolCall, TraceId,
+    Caller, Credential, Digest, Door, Event, HeldUpgrade, Installed, NewEvent, Refusal, Role, SkillName, SkillRef,
+    SystemClock, TenantId, ToolCall, TraceId,
 };
 use openclaw_wasm::{Registry, RegistryParts, WasmSettings};
 
@@ -41,6 +41,18 @@ impl Packages for InMemory {
     }
 
     async fn remove(&self, _: &TenantId, _: &SkillName) -> Result<bool, Refusal> {
+        Ok(false)
+    }
+
+    async fn held(&self) -> Result<Vec<HeldUpgrade>, Refusal> {
+        Ok(Vec::new())
+    }
+
+    async fn hold(&self, _: HeldUpgrade) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    async fn release(&self, _: &TenantId, _: &SkillName) -> Result<bool, Refusal> {
         Ok(false)
     }
 }

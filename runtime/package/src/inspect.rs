@@ -145,7 +145,7 @@ impl PackageError {
             Self::Manifest(_) => "correct skill.toml and build it again",
             Self::WrongWorld { .. } => "correct `world` in skill.toml, or export what it demands",
             Self::NoWorld { .. } => {
-                "a skill exports its tools with `skill!(…)`, a transform with `#[ingress_transform]`"
+                "a skill exports its tools with `skill!(…)`, a transform with `#[ingress_transform]` or `#[egress_transform]`"
             }
         })
     }
@@ -321,26 +321,34 @@ impl Package {
     /// [`PackageError::WrongWorld`] if it does not export what that world demands, [`PackageError::NoWorld`] if it
     /// says nothing and exports nothing of ours.
     pub fn world(&self) -> Result<World, PackageError> {
-        let exports = |world| self.exports.iter().any(|name| name == required_export(world));
+        let missing = |world| {
+            required_exports(world).iter().find(|&&required| self.exports.iter().all(|name| name != required)).copied()
+        };
         let found = || match self.exports.as_slice() {
             [] => "nothing".to_owned(),
             some => some.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
         };
         match self.manifest.as_ref().map(|manifest| manifest.world) {
-            Some(world) if exports(world) => Ok(world),
-            Some(world) => Err(PackageError::WrongWorld { world, missing: required_export(world), found: found() }),
-            None => [World::Skill, World::IngressTransform]
+            Some(world) => match missing(world) {
+                None => Ok(world),
+                Some(missing) => Err(PackageError::WrongWorld { world, missing, found: found() }),
+            },
+            None => World::ALL
                 .into_iter()
-                .find(|&world| exports(world))
+                .find(|&world| missing(world).is_none())
                 .ok_or_else(|| PackageError::NoWorld { found: found() }),
         }
     }
 }
 
-/// The interface a component of this world exports.
-const fn required_export(world: World) -> &'static str {
+/// The interfaces a component of this world exports.
+const fn required_exports(world: World) -> &'static [&'static str] {
+    const INGRESS: &str = "openclaw:gateway/ingress@0.1.0";
+    const EGRESS: &str = "openclaw:gateway/egress@0.1.0";
     match world {
-        World::Skill => "openclaw:gateway/tools@0.1.0",
-        World::IngressTransform => "openclaw:gateway/ingress@0.1.0",
+        World::Skill => &["openclaw:gateway/tools@0.1.0"],
+        World::IngressTransform => &[INGRESS],
+        World::EgressTransform => &[EGRESS],
+        World::Transform => &[INGRESS, EGRESS],
     }
 }

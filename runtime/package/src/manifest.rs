@@ -94,7 +94,8 @@ impl Manifest {
             toml::from_str(text).map_err(|error| ManifestError::Malformed(error.to_string().trim_end().to_owned()))?;
         let name = file.name.parse().map_err(|error: openclaw_domain::IdError| wrong("name", error.to_string()))?;
         let world = World::from_name(&file.world).ok_or_else(|| {
-            wrong("world", format!("is `{}`: use `skill` or `ingress-transform`", file.world.escape_debug()))
+            let known = World::ALL.map(|world| format!("`{world}`")).join(", ");
+            wrong("world", format!("is `{}`: use one of {known}", file.world.escape_debug()))
         })?;
         check_line("version", &file.version, 64)?;
         check_line("description", &file.description, MAX_DESCRIPTION_BYTES)?;

@@ -156,6 +156,18 @@ impl Packages for Storage {
             .await?;
         Ok(removed.is_some())
     }
+
+    async fn held(&self) -> Result<Vec<openclaw_domain::HeldUpgrade>, Refusal> {
+        Ok(Vec::new())
+    }
+
+    async fn hold(&self, _: openclaw_domain::HeldUpgrade) -> Result<(), Refusal> {
+        Err(Refusal::internal("not kept yet"))
+    }
+
+    async fn release(&self, _: &TenantId, _: &SkillName) -> Result<bool, Refusal> {
+        Ok(false)
+    }
 }
 
 fn installed(row: &Row<'_>) -> rusqlite::Result<Installed> {

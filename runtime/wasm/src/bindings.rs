@@ -18,3 +18,12 @@ pub(crate) mod ingress {
         exports: { default: async },
     });
 }
+
+/// World `egress-transform`: it imports nothing.
+pub(crate) mod egress {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "egress-transform",
+        exports: { default: async },
+    });
+}

@@ -17,7 +17,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::arguments::Schemas;
-use crate::bindings::{ingress::IngressTransformPre, skill::SkillCorePre};
+use crate::bindings::{egress::EgressTransformPre, ingress::IngressTransformPre, skill::SkillCorePre};
 use crate::cache::{Authentic, Cache, Lookup};
 use crate::engine::{Rung, weight};
 use crate::jail::{self, CompileError};
@@ -41,6 +41,26 @@ pub(crate) struct Loaded {
 pub(crate) enum Entry {
     Skill(SkillCorePre<HostState>),
     Ingress(IngressTransformPre<HostState>),
+    Egress(EgressTransformPre<HostState>),
+    Transform(IngressTransformPre<HostState>, EgressTransformPre<HostState>),
+}
+
+impl Entry {
+    /// Where webhooks come in.
+    pub(crate) const fn ingress(&self) -> Option<&IngressTransformPre<HostState>> {
+        match self {
+            Self::Ingress(ingress) | Self::Transform(ingress, _) => Some(ingress),
+            Self::Skill(_) | Self::Egress(_) => None,
+        }
+    }
+
+    /// Where events go out.
+    pub(crate) const fn egress(&self) -> Option<&EgressTransformPre<HostState>> {
+        match self {
+            Self::Egress(egress) | Self::Transform(_, egress) => Some(egress),
+            Self::Skill(_) | Self::Ingress(_) => None,
+        }
+    }
 }
 
 /// Why a component cannot be made ready.
@@ -253,6 +273,11 @@ impl Loader {
         let entry = match installed.world {
             World::Skill => Entry::Skill(SkillCorePre::new(pre).map_err(wrong)?),
             World::IngressTransform => Entry::Ingress(IngressTransformPre::new(pre).map_err(wrong)?),
+            World::EgressTransform => Entry::Egress(EgressTransformPre::new(pre).map_err(wrong)?),
+            World::Transform => Entry::Transform(
+                IngressTransformPre::new(pre.clone()).map_err(wrong)?,
+                EgressTransformPre::new(pre).map_err(wrong)?,
+            ),
         };
         let mut schemas = HashMap::new();
         for tool in &installed.tools {

@@ -8,6 +8,7 @@ mod inbox;
 mod journal;
 mod kv;
 mod packages;
+mod policy;
 mod secrets;
 mod tenants;
 mod tokens;
@@ -19,6 +20,7 @@ pub use inbox::{Accepted, INVOKE, Inbox, InboxEntry, InboxRecord, OwedCall, Verd
 pub use journal::{AuditEntry, Journal, TraceEntry};
 pub use kv::{Bucket, Kv, KvChange, KvError, KvQuota, KvUse, Swapped};
 pub use packages::Packages;
+pub use policy::Policy;
 pub use secrets::{SecretValue, Secrets};
 pub use tenants::{Paused, TenantRecord, Tenants};
 pub use tokens::{NamedToken, NewToken, Tokens};

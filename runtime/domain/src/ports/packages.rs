@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Digest, Installed, Refusal, SkillName, TenantId};
+use crate::{Digest, HeldUpgrade, Installed, Refusal, SkillName, TenantId};
 
 /// Whatever keeps component files and the list of what is installed.
 #[async_trait]
@@ -22,4 +22,13 @@ pub trait Packages: Send + Sync {
 
     /// Removes; `false` if it was not there. The file goes when nothing else uses it.
     async fn remove(&self, tenant: &TenantId, name: &SkillName) -> Result<bool, Refusal>;
+
+    /// Upgrades that wait for an operator, for all tenants. Their component files are kept like those of installed ones.
+    async fn held(&self) -> Result<Vec<HeldUpgrade>, Refusal>;
+
+    /// Keeps an upgrade waiting, replacing the one of the same tenant and name.
+    async fn hold(&self, held: HeldUpgrade) -> Result<(), Refusal>;
+
+    /// Forgets an upgrade that waited; `false` if there was none. Its file goes when nothing else uses it.
+    async fn release(&self, tenant: &TenantId, name: &SkillName) -> Result<bool, Refusal>;
 }

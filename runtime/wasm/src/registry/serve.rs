@@ -9,8 +9,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 use openclaw_domain::ports::Guests;
 use openclaw_domain::{
-    CallLimits, IngressCall, IngressReply, Installed, InvocationId, Refusal, Resumption, TenantId, ToolCall, ToolName,
-    ToolOutput, ToolReply, ToolSpec, TraceId, World,
+    CallLimits, EgressCall, EgressReply, IngressCall, IngressReply, Installed, InvocationId, Refusal, Resumption, TenantId, ToolCall, ToolName,
+    ToolOutput, ToolReply, ToolSpec, TraceId,
 };
 
 use super::Registry;
@@ -19,7 +19,7 @@ use crate::call::Task;
 use crate::limits::OnRefusal;
 use crate::loaded::{Entry, Loaded};
 use crate::seal::Asker;
-use crate::worlds::{ingress_transform, tools};
+use crate::worlds::{egress_transform, ingress_transform, tools};
 
 impl Registry {
     /// A component ready to run. What is not in memory is loaded by a task of its own: a caller that gives up leaves
@@ -67,7 +67,7 @@ pub(super) fn task(
 ) -> Task {
     let on_refusal = match loaded.entry {
         Entry::Skill(_) => OnRefusal::Tell,
-        Entry::Ingress(_) => OnRefusal::Trap,
+        Entry::Ingress(_) | Entry::Egress(_) | Entry::Transform(..) => OnRefusal::Trap,
     };
     Task {
         guest,
@@ -191,14 +191,13 @@ impl Guests for Registry {
         let failed = |reason: String| Refusal::TransformFailed { transform: transform.to_string(), reason };
         let skill = self
             .find(&tenant, &transform)
-            .filter(|skill| skill.enabled && skill.world == World::IngressTransform)
+            .filter(|skill| skill.enabled && skill.world.transforms_ingress())
             .ok_or_else(|| failed("no ingress transform of that name is installed and enabled".to_owned()))?;
         let end = Instant::now() + self.settings.limits.deadline;
         let loaded = self.ready(&skill, trace, end).await?;
-        let Entry::Ingress(pre) = &loaded.entry else {
+        let Some(pre) = loaded.entry.ingress().cloned() else {
             return Err(failed("it is no ingress transform".to_owned()));
         };
-        let pre = pre.clone();
         let task = task(&tenant, skill.name.as_str().into(), trace, self.settings.limits, end, &loaded);
         let request = ingress_transform::request_to(&request);
         let (result, usage) = self
@@ -221,6 +220,45 @@ impl Guests for Registry {
         let outcome = result.map_err(|failure| failed(ingress_transform::failure_text(&failure)))?;
         Ok(IngressReply {
             outcome: ingress_transform::outcome_from(outcome).map_err(failed)?,
+            digest: skill.digest,
+            duration: usage.duration,
+        })
+    }
+
+    async fn transform_egress(&self, call: EgressCall) -> Result<EgressReply, Refusal> {
+        let EgressCall { tenant, transform, event, trace } = call;
+        let failed = |reason: String| Refusal::TransformFailed { transform: transform.to_string(), reason };
+        let skill = self
+            .find(&tenant, &transform)
+            .filter(|skill| skill.enabled && skill.world.transforms_egress())
+            .ok_or_else(|| failed("no egress transform of that name is installed and enabled".to_owned()))?;
+        let end = Instant::now() + self.settings.limits.deadline;
+        let loaded = self.ready(&skill, trace, end).await?;
+        let Some(pre) = loaded.entry.egress().cloned() else {
+            return Err(failed("it is no egress transform".to_owned()));
+        };
+        let task = task(&tenant, skill.name.as_str().into(), trace, self.settings.limits, end, &loaded);
+        let event = egress_transform::event_to(&event, &tenant, trace);
+        let (result, usage) = self
+            .runner
+            .run(&task, |mut store| {
+                Box::pin(async move {
+                    let transformed = async {
+                        let instance = pre.instantiate_async(&mut store).await?;
+                        instance.openclaw_gateway_egress().call_transform(&mut store, &event).await
+                    };
+                    let transformed = transformed.await;
+                    (transformed, store.into_data())
+                })
+            })
+            .await
+            .map_err(|refusal| match refusal {
+                busy @ (Refusal::Busy(_) | Refusal::Internal(_) | Refusal::Cancelled) => busy,
+                other => failed(other.to_string()),
+            })?;
+        let outcome = result.map_err(|failure| failed(egress_transform::failure_text(&failure)))?;
+        Ok(EgressReply {
+            outcome: egress_transform::outcome_from(outcome, task.limits.output_bytes).map_err(failed)?,
             digest: skill.digest,
             duration: usage.duration,
         })
