@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn an_error_names_the_key_the_reason_and_the_fix() {
         assert!(error(&SMALLEST.replace("\"a\"", "\"A b\"")).starts_with("`name` in skill.toml"));
-        assert!(error(&SMALLEST.replace("\"skill\"", "\"channel\"")).contains("use `skill` or `ingress-transform`"));
+        assert!(error(&SMALLEST.replace("\"skill\"", "\"channel\"")).contains("use one of `skill`, `transform`, `ingress-transform`, `egress-transform`"));
         assert!(error(&format!("{SMALLEST}nmae = 1\n")).contains("unknown field `nmae`"));
         assert!(error("name = \"a\"").contains("missing field"));
         assert!(error(&format!("{SMALLEST}[settings]\nday = 2026-11-22\n")).contains("`settings.day`"));
