@@ -24,6 +24,25 @@ pub struct ToolCallEvent<'a, Call: Display> {
     pub request_id: &'a RequestId,
 }
 
+/// `progress`: how far a tool call is, in its guest's words.
+#[derive(Debug, Serialize)]
+pub struct ProgressEvent<'a, Call: Display> {
+    /// As in the `tool_call`.
+    pub tool: &'a str,
+    /// Part of the work that is done, 0 to 1, if the guest can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fraction: Option<f64>,
+    /// What it is doing.
+    pub message: &'a str,
+    /// As in the `tool_call`.
+    #[serde(serialize_with = "as_display")]
+    pub call_id: Call,
+    /// The skill.
+    pub skill: &'a str,
+    /// The request that caused it.
+    pub request_id: &'a RequestId,
+}
+
 /// `tool_result`: what a tool call came to.
 #[derive(Debug, Serialize)]
 pub struct ToolResultEvent<'a, Call: Display> {

@@ -10,7 +10,9 @@ mod reply;
 mod request;
 
 pub use error::ErrorPayload;
-pub use event::{AgentError, ErrorContext, EventPayload, Gap, TaskCompleted, ToolCallEvent, ToolResultEvent};
+pub use event::{
+    AgentError, ErrorContext, EventPayload, Gap, ProgressEvent, TaskCompleted, ToolCallEvent, ToolResultEvent,
+};
 pub use frame::{Envelope, FrameError, Incoming, RequestId, decode};
 pub use reply::{
     CancelAck, InputQuestion, InputRequired, InvokeReply, LimitsInfo, ProtocolInfo, ResultValue, SkillInfo,

@@ -33,6 +33,8 @@ pub(crate) enum Letter {
     Notice(Arc<Notice>),
     /// This many notices were lost here.
     Gap(u64),
+    /// The session's call with this number has said how far it is.
+    Progress(u64),
 }
 
 /// Something a session must act on.
@@ -95,6 +97,13 @@ impl Mailbox {
         true
     }
 
+    /// Says that a call of the session has something to show. A call says so once until it was looked at, so these are
+    /// as few as the requests in flight and need no bound of their own.
+    pub(crate) fn nudge(&self, call: u64) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).letters.push_back(Letter::Progress(call));
+        self.waker.wake();
+    }
+
     /// Raises a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         self.signals.fetch_or(signal as u8, Ordering::AcqRel);
@@ -152,6 +161,7 @@ mod tests {
         let sign = |letter| match letter {
             Letter::Notice(notice) => notice.seq,
             Letter::Gap(missed) => -i64::try_from(missed).unwrap(),
+            Letter::Progress(_) => panic!("no call speaks here"),
         };
         std::iter::from_fn(|| mailbox.take().map(sign)).collect()
     }

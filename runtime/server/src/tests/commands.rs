@@ -23,7 +23,7 @@ async fn status_is_answered_as_status_with_what_a_dashboard_shows() {
     let told = &payload["protocol"];
     assert_eq!(told["commands"], json!(["status", "skill_invoke", "subscribe", "cancel"]));
     let recorded = ["agent.task.completed", "agent.error", "channel.message.received", "security.alert"];
-    let events: Vec<_> = recorded.into_iter().chain(["tool_call", "tool_result", "gap"]).collect();
+    let events: Vec<_> = recorded.into_iter().chain(["tool_call", "progress", "tool_result", "gap"]).collect();
     assert_eq!(told["events"], json!(events), "no channel is served, so none can be disconnected");
 }
 
@@ -56,6 +56,23 @@ async fn a_skill_call_shows_its_live_frames_and_then_one_reply_under_its_id() {
     assert_eq!(event["payload"]["task_name"], "echo/say");
     assert_eq!((&event["payload"]["request_id"], &event["payload"]["seq"]), (&json!("a"), &json!(1)));
     assert_eq!(event["payload"]["trace_id"], payload["trace_id"]);
+}
+
+#[tokio::test]
+async fn progress_comes_between_the_call_and_its_result_and_never_under_the_id() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client(TOKEN).await;
+    client.send(r#"{"type":"skill_invoke","id":"a","payload":{"skill":"tell"}}"#).await;
+    let (call, half) = (client.next().await, client.next().await);
+    assert_eq!((&call["type"], &half["type"]), (&json!("tool_call"), &json!("progress")));
+    assert_eq!((&half["payload"]["fraction"], &half["payload"]["message"]), (&json!(0.5), &json!("half")));
+    assert_eq!((&half["payload"]["request_id"], half.get("id")), (&json!("a"), None));
+    assert_eq!(half["payload"]["call_id"], call["payload"]["call_id"]);
+    gateway.guests.gate.add_permits(1);
+    let (nearly, result, reply) = (client.next().await, client.next().await, client.next().await);
+    assert_eq!(nearly["payload"]["message"], "nearly");
+    assert!(nearly["payload"].get("fraction").is_none());
+    assert_eq!((&result["type"], &reply["id"]), (&json!("tool_result"), &json!("a")));
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use openclaw_domain::ports::{Accepted, Inbox, InboxEntry, InboxRecord, OwedCall}
 use openclaw_domain::ports::{AuditEntry, Guests, Journal, NamedToken, NewToken, Tokens, TraceEntry};
 use openclaw_domain::{
     Content, Credential, Digest, EgressCall, EgressReply, Event, Failure, FailureCode, IngressCall, IngressReply,
-    Installed, InvocationId, NewEvent, Refusal, Role, Secret, TenantId, Timestamp, ToolCall, ToolOutput, ToolReply,
-    ToolResult, WebhookId, World,
+    Installed, InvocationId, NewEvent, Progress, Refusal, Role, Secret, TenantId, Timestamp, ToolCall, ToolOutput,
+    ToolReply, ToolResult, WebhookId, World,
 };
 use sha2::Digest as _;
 use std::time::Duration;
@@ -126,6 +126,13 @@ impl Guests for FakeGuests {
                 if skill.as_str() == "wait" { "waited".to_owned() } else { "x".repeat(1 << 20) }
             }
             "large" => "x".repeat(1 << 20),
+            "tell" => {
+                call.progress.say(Progress { fraction: Some(0.5), message: "half".to_owned() });
+                self.begun.add_permits(1);
+                self.gate.acquire().await.unwrap().forget();
+                call.progress.say(Progress { fraction: None, message: "nearly".to_owned() });
+                "told".to_owned()
+            }
             "fail" => {
                 let failure = Failure { code: FailureCode::Denied, message: "I will not".to_owned(), retryable: false };
                 return Err(Refusal::SkillFailed { skill, tool, failure });

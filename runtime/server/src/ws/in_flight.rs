@@ -4,17 +4,18 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use openclaw_domain::{Refusal, ToolReply, TraceId};
+use openclaw_domain::{Progress, ProgressSink, Refusal, ToolReply, TraceId};
 use openclaw_protocol::RequestId;
 use tokio::sync::oneshot;
 
 use super::command::Command;
 use super::idempotency::{KeptReply, Ticket};
+use crate::bus::Subscriber;
 
 /// A request as far as its answer needs it.
 #[derive(Debug)]
@@ -39,6 +40,39 @@ pub(super) struct Call {
     pub(super) is_announced: bool,
     /// The key to settle, if the client gave one.
     pub(super) ticket: Option<Ticket>,
+    /// What it said on its way, and was not shown yet.
+    pub(super) said: Arc<Said>,
+}
+
+/// What a call says on its way: put in by its guest, on whatever thread it runs, and taken out by the session.
+#[derive(Debug, Default)]
+pub(super) struct Said(Mutex<Vec<Progress>>);
+
+/// Reports that wait to be shown; more are dropped, the newest first.
+const MAX_SAID: usize = 64;
+
+impl Said {
+    /// Where a guest's reports go: kept here, and the session nudged once for all that wait.
+    pub(super) fn sink(self: &Arc<Self>, subscriber: &Arc<Subscriber>, call: u64) -> ProgressSink {
+        let (said, subscriber) = (Arc::clone(self), Arc::clone(subscriber));
+        ProgressSink::new(move |progress| {
+            let mut waiting = said.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if waiting.len() >= MAX_SAID {
+                return;
+            }
+            waiting.push(progress);
+            let is_first = waiting.len() == 1;
+            drop(waiting);
+            if is_first {
+                subscriber.mailbox.nudge(call);
+            }
+        })
+    }
+
+    /// Takes out what waits.
+    pub(super) fn take(&self) -> Vec<Progress> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What is waited for.
@@ -87,6 +121,14 @@ impl<'a> InFlight<'a> {
     /// Whether it is the request with this id.
     pub(super) fn is(&self, id: &RequestId) -> bool {
         self.parts.as_ref().is_some_and(|(request, _)| request.id == *id)
+    }
+
+    /// The request and its call, if it is the tool call with this number.
+    pub(super) fn call(&self, number: u64) -> Option<(&Request, &Call)> {
+        match &self.parts {
+            Some((request, Work::Tool(call, _))) if call.number == number => Some((request, call)),
+            _ => None,
+        }
     }
 
     /// Stops it without an answer: its guest ends. What is left is the tool call it was, if it was one.

@@ -13,18 +13,18 @@ use std::task::Poll;
 use std::time::Duration;
 
 use openclaw_domain::{
-    Answer, Caller, Code, Content, Door, EventKind, NewEvent, ProgressSink, Refusal, Resumption, SkillRef, ToolCall,
+    Answer, Caller, Code, Content, Door, EventKind, NewEvent, Progress, Refusal, Resumption, SkillRef, ToolCall,
     ToolOutput, ToolReply,
 };
 use openclaw_protocol::{
-    AgentError, Envelope, ErrorContext, InputQuestion, InputRequired, InvokeReply, ResultValue, SkillInvoke,
-    TaskCompleted, ToolCallEvent, ToolResultEvent,
+    AgentError, Envelope, ErrorContext, InputQuestion, InputRequired, InvokeReply, ProgressEvent, ResultValue,
+    SkillInvoke, TaskCompleted, ToolCallEvent, ToolResultEvent,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::idempotency::{Claim, KeptReply};
-use super::in_flight::{Call, InFlight, Request, Work};
+use super::in_flight::{Call, InFlight, Request, Said, Work};
 use super::session::{Session, payload};
 use crate::reply::error_payload;
 
@@ -60,7 +60,8 @@ impl<'a> Session<'a> {
         if let Some(traceparent) = &invoke.traceparent {
             request.trace = self.trace_for(Some(traceparent));
         }
-        let tool_call = match self.tool_call(&request, &invoke) {
+        let said = Arc::<Said>::default();
+        let tool_call = match self.tool_call(&request, &invoke, &said) {
             Ok(tool_call) => tool_call,
             Err(refusal) => return Err((request, refusal)),
         };
@@ -83,7 +84,8 @@ impl<'a> Session<'a> {
                 Claim::Full => return Err((request, Refusal::QueueFull("idempotency"))),
             }
         }
-        let mut call = Call { target: invoke.skill.into_owned(), number: self.next_call, is_announced: false, ticket };
+        let mut call =
+            Call { target: invoke.skill.into_owned(), number: self.next_call, is_announced: false, ticket, said };
         self.next_call += 1;
         let state = self.state;
         let mut reply = state.guests.call_tool(tool_call);
@@ -102,7 +104,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn tool_call(&self, request: &Request, invoke: &SkillInvoke<'_>) -> Result<ToolCall, Refusal> {
+    fn tool_call(&self, request: &Request, invoke: &SkillInvoke<'_>, said: &Arc<Said>) -> Result<ToolCall, Refusal> {
         let target: SkillRef =
             invoke.skill.parse().map_err(|_| Refusal::SkillNotFound(invoke.skill.chars().take(80).collect()))?;
         if invoke.deadline_ms == Some(0) {
@@ -129,7 +131,7 @@ impl<'a> Session<'a> {
             arguments: invoke.args.map_or("{}", RawValue::get).into(),
             deadline: invoke.deadline_ms.map(Duration::from_millis),
             resumed,
-            progress: ProgressSink::default(),
+            progress: said.sink(&self.subscriber, self.next_call),
             session: Some(self.subscriber.id),
         })
     }
@@ -162,8 +164,21 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Shows how far a call is.
+    pub(super) fn show_progress(&mut self, request: &Request, call: &Call, said: &[Progress]) {
+        let (skill, tool) = names(&call.target);
+        for Progress { fraction, message } in said {
+            let call_id = CallId { session: self.subscriber.id, number: call.number };
+            let payload = ProgressEvent { tool, fraction: *fraction, message, call_id, skill, request_id: &request.id };
+            self.show("progress", &payload);
+        }
+    }
+
     /// Sends what a call came to, and records it.
     pub(super) fn finish_call(&mut self, request: &Request, mut call: Call, result: Result<ToolReply, Refusal>) {
+        if call.is_announced {
+            self.show_progress(request, &call, &call.said.take());
+        }
         let elapsed = request.started.elapsed();
         self.state.measures.skill_microseconds.increment(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
         match result {

@@ -438,12 +438,22 @@ impl<'a> Session<'a> {
                 self.output.event(&notice.frame);
             }
             Letter::Notice(_) => {}
+            Letter::Progress(number) => self.pass_on_progress(*number),
             Letter::Gap(missed) => {
                 self.state.measures.missed_events.increment(*missed);
                 let (kind, timestamp) = ("gap", self.state.clock.now());
                 self.output.text(&Envelope { kind, id: None, payload: Gap { missed: *missed }, timestamp });
             }
         }
+    }
+
+    /// Shows what a call said, if it still runs; what a finished one said is shown with its result.
+    fn pass_on_progress(&mut self, number: u64) {
+        let in_flight = std::mem::take(&mut self.in_flight);
+        if let Some((request, call)) = in_flight.iter().find_map(|running| running.call(number)) {
+            self.show_progress(request, call, &call.said.take());
+        }
+        self.in_flight = in_flight;
     }
 
     /// The one frame under a request's id, if it is done.

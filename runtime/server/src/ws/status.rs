@@ -10,12 +10,13 @@ use super::{MAX_IN_FLIGHT, MESSAGE_BYTES};
 use crate::mailbox::EVENT_QUEUE;
 
 /// What a session may be sent unasked; only what this gateway can send.
-const EVENTS: [&str; 7] = [
+const EVENTS: [&str; 8] = [
     EventKind::TaskCompleted.as_str(),
     EventKind::Error.as_str(),
     EventKind::MessageReceived.as_str(),
     EventKind::SecurityAlert.as_str(),
     "tool_call",
+    "progress",
     "tool_result",
     "gap",
 ];
