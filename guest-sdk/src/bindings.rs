@@ -25,3 +25,14 @@ pub mod ingress {
         additional_derives: [PartialEq],
     });
 }
+
+/// World `egress-transform`.
+pub mod egress {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "openclaw:gateway/egress-transform",
+        pub_export_macro: true,
+        default_bindings_module: "openclaw_guest::bindings::egress",
+        additional_derives: [PartialEq],
+    });
+}

@@ -1,7 +1,8 @@
 //! What a skill author uses: plain functions in, a WebAssembly component out.
 //!
 //! A skill is functions with `#[tool]` and one `skill!`; a webhook transform is one function with
-//! `#[ingress_transform]`. Names, descriptions and JSON Schemas come from the code itself.
+//! `#[ingress_transform]`, one with `#[egress_transform]`, or both. Names, descriptions and JSON Schemas come from the
+//! code itself.
 //! Invariant: the crate compiles for the machine it is written on too, so a skill's functions are tested
 //! with plain `cargo test`; only there do log lines go to standard error.
 
@@ -12,6 +13,7 @@ extern crate self as openclaw_guest;
 mod arena;
 #[doc(hidden)]
 pub mod bindings;
+pub mod egress_transform;
 pub mod ingress_transform;
 pub mod log;
 mod panics;
@@ -19,7 +21,7 @@ mod schema;
 pub mod tools;
 
 pub use log::Level;
-pub use openclaw_guest_macros::{ingress_transform, tool};
+pub use openclaw_guest_macros::{egress_transform, ingress_transform, tool};
 pub use tools::{
     Answer, Content, Context, Document, DocumentBody, Failure, FailureCode, InputRequired, IntoOutput, Json, Media,
     Output, Reply, Report,

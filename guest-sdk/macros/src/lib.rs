@@ -3,9 +3,9 @@
 //! A macro leaves the author's function as it is, so it is called and tested like any other, and adds a type of
 //! the same name beside it. Invariant: what cannot become a tool is a compile error that says what to write.
 
-mod ingress_transform;
 mod signature;
 mod tool;
+mod transform;
 
 use proc_macro::TokenStream;
 
@@ -23,5 +23,12 @@ pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
 /// the same with `&Request`, once a crate.
 #[proc_macro_attribute]
 pub fn ingress_transform(options: TokenStream, item: TokenStream) -> TokenStream {
-    ingress_transform::expand(options.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+    transform::INGRESS.expand(options.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a function the egress transform this crate exports: `fn(Event) -> Result<Outcome, Failure>` or the same with
+/// `&Event`, once a crate. A crate may have an ingress transform beside it; its world is then `transform`.
+#[proc_macro_attribute]
+pub fn egress_transform(options: TokenStream, item: TokenStream) -> TokenStream {
+    transform::EGRESS.expand(options.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }
