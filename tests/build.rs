@@ -15,14 +15,18 @@ use openclaw_package::{BuildOptions, Built, Target, build_many};
 /// Guests that want `std`'s own input and output; all others are built without.
 const FOR_WASI: [&str; 3] = ["file-reader", "sleeper", "wasi"];
 
+/// Skills we ship that tests run as the files a user installs.
+const SHIPPED: [&str; 1] = ["github"];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let workspace = here.join("..").canonicalize()?;
-    for watched in ["wit", "guest-sdk", "tests/guests", "Cargo.lock"] {
+    for watched in ["wit", "guest-sdk", "tests/guests", "skills", "Cargo.lock"] {
         println!("cargo:rerun-if-changed={}", workspace.join(watched).display());
     }
+    let shipped = SHIPPED.map(|name| workspace.join("skills").join(name));
     let (for_wasi, without): (Vec<PathBuf>, Vec<PathBuf>) =
-        folders(&here.join("guests"))?.into_iter().partition(|folder| is_for_wasi(folder));
+        folders(&here.join("guests"))?.into_iter().chain(shipped).partition(|folder| is_for_wasi(folder));
     let mut built = build_many(&without, &BuildOptions::default())?;
     built.extend(build_many(&for_wasi, &BuildOptions { target: Target::Wasip2, ..BuildOptions::default() })?);
     fs::write(Path::new(&env::var("OUT_DIR")?).join("guests.rs"), constants(&built)?)?;

@@ -24,6 +24,7 @@ mod isolation;
 mod ladder;
 mod loading;
 mod neighbours;
+mod octokit_component;
 mod reload;
 mod repository;
 mod world_ingress_transform;
