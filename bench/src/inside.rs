@@ -12,9 +12,9 @@ use bytes::Bytes;
 use openclaw_domain::ports::{AuditEntry, Guests as _, Journal, Packages, TraceEntry};
 use openclaw_domain::{
     Caller, Credential, Digest, Door, Event, HeldUpgrade, Installed, NewEvent, Refusal, Role, SkillName, SkillRef,
-    SystemClock, TenantId, ToolCall, TraceId,
+    SystemClock, TenantId, TenantLimits, ToolCall, TraceId,
 };
-use openclaw_wasm::{Registry, RegistryParts, WasmSettings};
+use openclaw_wasm::{NothingGranted, Registry, RegistryParts, WasmSettings};
 
 /// Component files in memory: storage is measured elsewhere.
 #[derive(Default)]
@@ -87,12 +87,20 @@ pub(crate) fn run(component: &Path, calls: usize, threads: usize) -> Result<Dura
     let home = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     runtime.block_on(async {
+        // As many calls as the machine can make: what is measured is not the limit.
+        let limits = TenantLimits { calls_per_minute: u32::MAX, ..TenantLimits::default() };
+        let nothing = Arc::new(NothingGranted { limits });
         let parts = RegistryParts {
             home: home.path().to_owned(),
             // The compile jail is this program with another first argument; `main` answers to it.
             settings: WasmSettings::new(std::env::current_exe()?),
             packages: Arc::new(InMemory::default()),
             journal: Arc::new(Forgetful),
+            egress: Arc::clone(&nothing) as _,
+            kv: Arc::clone(&nothing) as _,
+            secrets: Arc::clone(&nothing) as _,
+            grants: Arc::clone(&nothing) as _,
+            policy: Arc::clone(&nothing) as _,
             clock: Arc::new(SystemClock),
         };
         let registry = Registry::open(parts).await?;

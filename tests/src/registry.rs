@@ -10,10 +10,10 @@ use bytes::Bytes;
 use openclaw_domain::ports::{Guests as _, Journal as _};
 use openclaw_domain::{
     Caller, Clock, Credential, Door, Event, IngressCall, IngressOutcome, IngressReply, IngressRequest, Installed,
-    Refusal, Resumption, Role, SystemClock, TenantId, Timestamp, ToolCall, ToolOutput, ToolReply, TraceId,
+    Refusal, Resumption, Role, SystemClock, TenantId, TenantLimits, Timestamp, ToolCall, ToolOutput, ToolReply, TraceId,
 };
 use openclaw_storage::{Storage, StorageOptions};
-use openclaw_wasm::{InstallError, Registry, RegistryParts, WasmSettings};
+use openclaw_wasm::{InstallError, NothingGranted, Registry, RegistryParts, WasmSettings};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::{JoinError, JoinSet};
@@ -76,11 +76,18 @@ impl Opening {
     /// Opens it over what another registry has left.
     pub async fn open_over(self, home: TempDir) -> TestRegistry {
         let storage = Storage::open(home.path(), StorageOptions::default()).expect("storage opens");
+        let limits = TenantLimits { call: self.settings.limits, calls_per_minute: u32::MAX, ..TenantLimits::default() };
+        let nothing = Arc::new(NothingGranted { limits });
         let registry = Registry::open(RegistryParts {
             home: self.cache,
             settings: self.settings,
             packages: Arc::new(storage.clone()),
             journal: Arc::new(storage.clone()),
+            egress: Arc::clone(&nothing) as _,
+            kv: Arc::clone(&nothing) as _,
+            secrets: Arc::clone(&nothing) as _,
+            grants: Arc::clone(&nothing) as _,
+            policy: Arc::clone(&nothing) as _,
             clock: self.clock,
         })
         .await
@@ -116,13 +123,15 @@ impl TestRegistry {
 
     /// Installs a component for the default tenant, or says why not.
     pub async fn take(&self, bytes: impl Into<Bytes>) -> Result<Installed, InstallError> {
-        self.registry.install(&TenantId::default(), bytes.into(), None, false).await
+        let installation = self.registry.install(&TenantId::default(), bytes.into(), None, false).await;
+        installation.map(|installation| installation.skill().clone())
     }
 
     /// Installs a component for the default tenant under a name.
     pub async fn take_as(&self, name: &str, bytes: impl Into<Bytes>) -> Result<Installed, InstallError> {
         let name = name.parse().expect("a skill name");
-        self.registry.install(&TenantId::default(), bytes.into(), Some(name), false).await
+        let installation = self.registry.install(&TenantId::default(), bytes.into(), Some(name), false).await;
+        installation.map(|installation| installation.skill().clone())
     }
 
     /// Why a component is refused under the name `refused`: the message, and the hint on a line of its own.

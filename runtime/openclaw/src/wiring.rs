@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use openclaw_domain::{Clock, Installed, SkillName, TenantId};
+use openclaw_domain::{Clock, Installed, SkillName, TenantId, TenantLimits};
 use openclaw_storage::{HomeLock, IfOccupied, Listener, LockError, Storage, StorageOptions};
-use openclaw_wasm::{InstallError, Registry, RegistryParts, WasmSettings};
+use openclaw_wasm::{InstallError, Installation, NothingGranted, Registry, RegistryParts, WasmSettings};
 
 use crate::config::Config;
 use crate::exit::{Ending, Failed, chain};
@@ -63,11 +63,18 @@ pub(crate) async fn registry(
     if let Some(instances) = config.max_instances.and_then(|instances| u32::try_from(instances).ok()) {
         settings.live_instances = instances;
     }
+    let limits = TenantLimits { call: config.limits, ..TenantLimits::default() };
+    let nothing = Arc::new(NothingGranted { limits });
     let parts = RegistryParts {
         home: storage.home().to_owned(),
         settings,
         packages: Arc::new(storage.clone()),
         journal: Arc::new(storage.clone()),
+        egress: Arc::clone(&nothing) as _,
+        kv: Arc::clone(&nothing) as _,
+        secrets: Arc::clone(&nothing) as _,
+        grants: Arc::clone(&nothing) as _,
+        policy: Arc::clone(&nothing) as _,
         clock,
     };
     Registry::open(parts).await.map_err(|error| Failed::because(chain(&error)))
@@ -81,10 +88,17 @@ pub(crate) async fn install(
     name: Option<SkillName>,
     bundled: bool,
 ) -> Result<Installed, Failed> {
-    registry.install(tenant, component, name, bundled).await.map_err(|error| match error {
+    let installation = registry.install(tenant, component, name, bundled).await.map_err(|error| match error {
         InstallError::Keep { .. } => Failed::because(chain(&error)),
         other => Failed::refused(chain(&other)),
-    })
+    })?;
+    match installation {
+        Installation::Installed(installed) => Ok(installed),
+        Installation::Held(held) => Err(Failed::refused(format!(
+            "`{}` waits for an operator: it imports or asks for more than the version that serves",
+            held.upgrade.name
+        ))),
+    }
 }
 
 /// Copies a home's data into an empty folder.

@@ -27,6 +27,8 @@ mod cache;
 mod compile;
 mod jail;
 
+mod nothing;
+
 mod arguments;
 mod call;
 mod loaded;
@@ -34,5 +36,6 @@ mod registry;
 
 pub use engine::Rung;
 pub use jail::{COMPILE_COMMAND, compile_child_main};
-pub use registry::{InstallError, OpenError, Registry, RegistryParts};
+pub use nothing::NothingGranted;
+pub use registry::{InstallError, Installation, OpenError, Registry, RegistryParts};
 pub use settings::{CompileSettings, WasmSettings};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use openclaw_domain::{CallLimits, Installed, Refusal, SkillName, TenantId, ToolSpec, TraceId};
+use openclaw_domain::{CallLimits, HeldUpgrade, Installed, Refusal, SkillName, TenantId, ToolSpec, TraceId};
 use openclaw_package::{Limits, Package, PackageError};
 
 use super::{Registry, task};
@@ -92,6 +92,25 @@ fn list(refused: &[(String, String)]) -> String {
     refused.iter().map(|(name, reason)| format!("\n  {name}: {reason}")).collect()
 }
 
+/// What became of an install.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Installation {
+    /// It serves.
+    Installed(Installed),
+    /// It imports or asks for more than the one that serves, and waits for an operator: the old one serves on.
+    Held(HeldUpgrade),
+}
+
+impl Installation {
+    /// The skill that was installed or waits.
+    pub fn skill(&self) -> &Installed {
+        match self {
+            Self::Installed(installed) => installed,
+            Self::Held(held) => &held.upgrade,
+        }
+    }
+}
+
 /// `list-tools` answers from constants; a guest that needs longer is not worth installing.
 const LIST_TOOLS_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -108,7 +127,7 @@ impl Registry {
         bytes: Bytes,
         name: Option<SkillName>,
         bundled: bool,
-    ) -> Result<Installed, InstallError> {
+    ) -> Result<Installation, InstallError> {
         let package = inspect(&bytes, self.settings.max_component_bytes).await?;
         let name = match (name, &package.manifest) {
             (Some(name), _) => name,
@@ -150,7 +169,7 @@ impl Registry {
         self.keep(&installed, bytes)
             .await
             .map_err(|source| InstallError::Keep { name: installed.name.clone(), source })?;
-        Ok(installed)
+        Ok(Installation::Installed(installed))
     }
 
     /// Compiles, links and asks for the tools. A digest that is installed already was tried before.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use openclaw_domain::ports::{Journal, Packages};
+use openclaw_domain::ports::{Egress, Grants, Journal, Kv, Packages, Policy, Secrets};
 use openclaw_domain::{Clock, Digest, Installed, Refusal, SkillName, TenantId};
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +23,7 @@ use crate::loaded::{Loader, LoaderParts};
 use crate::seal::Seal;
 use crate::settings::WasmSettings;
 
-pub use install::InstallError;
+pub use install::{InstallError, Installation};
 use serve::task;
 
 /// What a [`Registry`] is made of.
@@ -36,6 +36,16 @@ pub struct RegistryParts {
     pub packages: Arc<dyn Packages>,
     /// Where alerts go.
     pub journal: Arc<dyn Journal>,
+    /// The one way out.
+    pub egress: Arc<dyn Egress>,
+    /// What skills remember between calls.
+    pub kv: Arc<dyn Kv>,
+    /// Values that guests use and never see.
+    pub secrets: Arc<dyn Secrets>,
+    /// What operators granted.
+    pub grants: Arc<dyn Grants>,
+    /// What the operator configured: limits, settings, pauses.
+    pub policy: Arc<dyn Policy>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -82,7 +92,7 @@ impl Registry {
     /// # Errors
     /// If no engine fits the machine, or the home cannot be used.
     pub async fn open(parts: RegistryParts) -> Result<Arc<Self>, OpenError> {
-        let RegistryParts { home, settings, packages, journal, clock } = parts;
+        let RegistryParts { home, settings, packages, journal, egress: _, kv: _, secrets: _, grants: _, policy: _, clock } = parts;
         let (engine, rung) = engine::build(settings.first_rung, settings.live_instances)
             .map_err(|error| OpenError::Engine(format!("{error:#}")))?;
         let cache = Cache::open(&home, engine::compatibility(&engine)).map_err(OpenError::Cache)?;
