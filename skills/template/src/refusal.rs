@@ -1,4 +1,4 @@
-//! Why a message could not be rendered.
+//! Why a message or a body could not be rendered.
 
 use std::fmt;
 
@@ -6,6 +6,28 @@ use webhook_body::Unreadable;
 
 /// Most bytes of a rendered message, as the contract allows: 256 KiB.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+
+/// Most bytes of a rendered egress body: what the contract allows, 1 MiB, less room for the rest of the payload.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024 - 4096;
+
+/// How long a rendered text may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// A message for the agent.
+    Message,
+    /// A body for an endpoint.
+    Body,
+}
+
+impl Limit {
+    /// In bytes.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Message => MAX_MESSAGE_BYTES,
+            Self::Body => MAX_BODY_BYTES,
+        }
+    }
+}
 
 /// A reason with its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +45,9 @@ pub enum Kind {
     BadSettings,
     /// The body is not what its media type says, or not text.
     UnsupportedBody,
-    /// The message would be too long.
+    /// The data of the event is not a JSON object.
+    UnsupportedEvent,
+    /// The message or body would be too long.
     TooLong,
 }
 
@@ -32,10 +56,20 @@ impl Refusal {
         Self { kind: Kind::BadSettings, message: message.into() }
     }
 
-    pub(crate) fn too_long() -> Self {
-        let message = format!(
-            "the message would be longer than {MAX_MESSAGE_BYTES} bytes (256 KiB); name single fields instead of `{{{{body}}}}`"
-        );
+    pub(crate) fn event(message: impl Into<String>) -> Self {
+        Self { kind: Kind::UnsupportedEvent, message: message.into() }
+    }
+
+    pub(crate) fn too_long(limit: Limit) -> Self {
+        let bytes = limit.bytes();
+        let message = match limit {
+            Limit::Message => format!(
+                "the message would be longer than {bytes} bytes (256 KiB); name single fields instead of `{{{{body}}}}`"
+            ),
+            Limit::Body => format!(
+                "the body would be longer than {bytes} bytes; name single fields of the event, and fewer of them"
+            ),
+        };
         Self { kind: Kind::TooLong, message }
     }
 }

@@ -18,4 +18,4 @@ pub use body::{Body, Json, Unreadable};
 pub use check::{MAX_DEPTH, SyntaxError};
 pub use escape::Chars;
 pub use form::{Field, Fields, Form};
-pub use value::{Elements, Kind, Members, Name, Pieces, Value};
+pub use value::{Elements, Kind, Members, Name, Pieces, Token, Tokens, Value};

@@ -96,6 +96,11 @@ impl<'a> Value<'a> {
         Elements(Walk::into(self, b'['))
     }
 
+    /// The compact text, piece by piece, with the strings that are values told from everything else.
+    pub fn tokens(self) -> Tokens<'a> {
+        Tokens { text: self.text, at: 0 }
+    }
+
     /// The text without whitespace between its parts, piece by piece.
     pub fn compact(self) -> Pieces<'a> {
         Pieces { text: self.text, at: 0 }
@@ -207,6 +212,41 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
+/// A part of a value's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token<'a> {
+    /// Punctuation, a number, a word, or the name of a member: stands as it is.
+    Fixed(&'a str),
+    /// A string that is a value.
+    Text(Value<'a>),
+}
+
+/// Iterates over the parts of a value's text, without the whitespace between them.
+#[derive(Clone, Debug)]
+pub struct Tokens<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        let bytes = self.text.as_bytes();
+        let start = skip_space(bytes, self.at);
+        if *bytes.get(start)? == b'"' {
+            self.at = string_end(bytes, start);
+            let text = &self.text[start..self.at];
+            let is_name = bytes.get(skip_space(bytes, self.at)) == Some(&b':');
+            return Some(if is_name { Token::Fixed(text) } else { Token::Text(Value { text }) });
+        }
+        let rest = &bytes[start..];
+        let length = rest.iter().position(|byte| matches!(byte, b'"' | b' ' | b'\t' | b'\n' | b'\r'));
+        self.at = start + length.unwrap_or(rest.len());
+        Some(Token::Fixed(&self.text[start..self.at]))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -241,6 +281,17 @@ mod tests {
     fn compact_text_keeps_strings_numbers_and_order() {
         let value = Value::parse("{ \"b\" : [ 1.0 ,\n 9007199254740993 ] ,\t\"a\": \" x \\\" y \" }").unwrap();
         assert_eq!(value.compact().collect::<String>(), r#"{"b":[1.0,9007199254740993],"a":" x \" y "}"#);
+    }
+
+    #[test]
+    fn strings_that_are_values_are_told_from_names() {
+        let value = Value::parse(r#"{ "a" : "x" , "b\"": [ "y", 1.0 ,{"c":true}] }"#).unwrap();
+        let texts = value.tokens().filter_map(|token| match token {
+            Token::Text(text) => text.as_str(),
+            Token::Fixed(_) => None,
+        });
+        assert_eq!(texts.collect::<Vec<_>>(), ["x", "y"]);
+        assert_eq!(Value::parse(" \"x\" ").unwrap().tokens().count(), 1);
     }
 
     fn any_json() -> impl Strategy<Value = serde_json::Value> {
@@ -281,6 +332,11 @@ mod tests {
             let value = Value::parse(&spaced).unwrap();
             agree(value, &json);
             prop_assert_eq!(value.compact().collect::<String>(), json.to_string());
+            let tokens = value.tokens().map(|token| match token {
+                Token::Fixed(text) => text,
+                Token::Text(value) => value.source(),
+            });
+            prop_assert_eq!(tokens.collect::<String>(), json.to_string());
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{Rendered, render};
+use super::render;
+use crate::output::Rendered;
 use crate::refusal::{Kind, MAX_MESSAGE_BYTES};
 
 const JSON: Option<&str> = Some("application/json");
