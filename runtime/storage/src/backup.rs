@@ -124,7 +124,7 @@ fn copy_database(from: &Path, to: &Path) -> Result<(i64, Vec<Digest>), BackupErr
     copy.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
     let schema_version = copy.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let digests = copy
-        .prepare("SELECT DISTINCT digest FROM installed ORDER BY digest")?
+        .prepare("SELECT digest FROM installed UNION SELECT digest FROM held ORDER BY digest")?
         .query_map([], |row| crate::rows::parsed(row, 0))?
         .collect::<Result<_, _>>()?;
     copy.close().map_err(|(_, error)| error)?;

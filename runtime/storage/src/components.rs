@@ -149,8 +149,10 @@ impl Drop for Hold<'_> {
 }
 
 fn is_named(conn: &Connection, digest: &str) -> rusqlite::Result<bool> {
-    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM installed WHERE digest = ?1)")?
-        .query_row([digest], |row| row.get(0))
+    conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM installed WHERE digest = ?1 UNION ALL SELECT 1 FROM held WHERE digest = ?1)",
+    )?
+    .query_row([digest], |row| row.get(0))
 }
 
 fn remove_file(path: &Path) -> Result<(), IoFailure> {

@@ -1,6 +1,7 @@
 //! What is installed for whom: the rows that name component files.
 //!
-//! Invariant: a row belongs to one tenant; the file it names is shared, and goes when no row names it.
+//! Invariant: a row belongs to one tenant; the file it names is shared, and goes when no row names it, be it of what is
+//! installed or of an upgrade that waits.
 
 use std::sync::Arc;
 
@@ -8,64 +9,62 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use openclaw_domain::ports::Packages;
 use openclaw_domain::{
-    Digest, Installed, Refusal, SkillName, TenantId, Timestamp, ToolHints, ToolName, ToolSpec, World,
+    CapabilityRequest, Digest, HeldUpgrade, Installed, Refusal, SkillName, TenantId, Timestamp, ToolSpec, World,
 };
-use rusqlite::{OptionalExtension, Row, params};
-use serde::{Deserialize, Serialize};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+use serde::de::DeserializeOwned;
 
 use crate::Storage;
+use crate::package_columns::{RequestColumn, ToolColumn};
 use crate::rows::{named, parsed, text, unfit};
 
-/// A tool as it stands in the `tools` column. Only ever extended, with defaults: old rows are read for ever.
-#[derive(Serialize, Deserialize)]
-struct ToolColumn {
-    name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    title: Option<String>,
-    description: String,
-    input_schema: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    output_schema: Option<String>,
-    #[serde(default)]
-    read_only: bool,
-    #[serde(default)]
-    destructive: bool,
-    #[serde(default)]
-    idempotent: bool,
-    #[serde(default)]
-    open_world: bool,
+/// The columns of `installed` and `held`, in the order in which [`Columns::execute`] binds and [`installed`] reads them.
+const COLUMNS: &str = "tenant, name, digest, version, description, world, imports, tools, enabled, bundled, size, \
+                       installed_at, requests, settings";
+
+/// Their places in an `INSERT`, still open at the end.
+const VALUES: &str = "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14";
+
+/// One row of `installed`, or the first part of one of `held`, ready to be bound.
+struct Columns {
+    installed: Installed,
+    imports: String,
+    tools: String,
+    requests: String,
 }
 
-impl From<&ToolSpec> for ToolColumn {
-    fn from(tool: &ToolSpec) -> Self {
-        let ToolHints { read_only, destructive, idempotent, open_world } = tool.hints;
-        Self {
-            name: tool.name.to_string(),
-            title: tool.title.clone(),
-            description: tool.description.clone(),
-            input_schema: tool.input_schema.clone(),
-            output_schema: tool.output_schema.clone(),
-            read_only,
-            destructive,
-            idempotent,
-            open_world,
-        }
-    }
-}
-
-impl TryFrom<ToolColumn> for ToolSpec {
-    type Error = openclaw_domain::IdError;
-
-    fn try_from(column: ToolColumn) -> Result<Self, Self::Error> {
-        let ToolColumn { read_only, destructive, idempotent, open_world, .. } = column;
+impl Columns {
+    fn of(installed: Installed) -> serde_json::Result<Self> {
+        let tools: Vec<ToolColumn> = installed.tools.iter().map(ToolColumn::from).collect();
+        let requests: Vec<RequestColumn> = installed.requests.iter().map(RequestColumn::from).collect();
         Ok(Self {
-            name: column.name.parse::<ToolName>()?,
-            title: column.title,
-            description: column.description,
-            input_schema: column.input_schema,
-            output_schema: column.output_schema,
-            hints: ToolHints { read_only, destructive, idempotent, open_world },
+            imports: serde_json::to_string(&installed.imports)?,
+            tools: serde_json::to_string(&tools)?,
+            requests: serde_json::to_string(&requests)?,
+            installed,
         })
+    }
+
+    /// Runs an `INSERT` whose first 14 parameters are [`COLUMNS`], and `more`.
+    fn execute(&self, conn: &Connection, sql: &str, more: &[&dyn ToSql]) -> rusqlite::Result<()> {
+        let Self { installed, imports, tools, requests } = self;
+        let columns: &[&dyn ToSql] = &[
+            &installed.tenant.as_str(),
+            &installed.name.as_str(),
+            &installed.digest.to_hex(),
+            &installed.version,
+            &installed.description,
+            &installed.world.as_str(),
+            imports,
+            tools,
+            &installed.enabled,
+            &installed.bundled,
+            &i64::try_from(installed.size).unwrap_or(i64::MAX),
+            &installed.installed_at.as_millis(),
+            requests,
+            &installed.settings,
+        ];
+        conn.prepare_cached(sql)?.execute(&[columns, more].concat()[..]).map(drop)
     }
 }
 
@@ -91,47 +90,20 @@ impl Packages for Storage {
         self.inner
             .readers
             .read(|conn| {
-                conn.prepare_cached(
-                    "SELECT tenant, name, digest, version, description, world, imports, tools, enabled, bundled, size,
-                         installed_at
-                     FROM installed ORDER BY tenant, name",
-                )?
-                .query_map([], installed)?
-                .collect()
+                conn.prepare_cached(&format!("SELECT {COLUMNS} FROM installed ORDER BY tenant, name"))?
+                    .query_map([], installed)?
+                    .collect()
             })
             .await
     }
 
     async fn put(&self, installed: Installed) -> Result<(), Refusal> {
-        let imports = serde_json::to_string(&installed.imports).map_err(Refusal::internal)?;
-        let tools: Vec<ToolColumn> = installed.tools.iter().map(ToolColumn::from).collect();
-        let tools = serde_json::to_string(&tools).map_err(Refusal::internal)?;
-        let components = Arc::clone(&self.inner.components);
         let digest = installed.digest;
+        let columns = Columns::of(installed).map_err(Refusal::internal)?;
+        let components = Arc::clone(&self.inner.components);
         self.write_then(
-            move |conn| {
-                // What the row named before stays until the next start: calls of the old version may be in flight.
-                conn.prepare_cached(
-                    "INSERT OR REPLACE INTO installed (tenant, name, digest, version, description, world, imports,
-                         tools, enabled, bundled, size, installed_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-                )?
-                .execute(params![
-                    installed.tenant.as_str(),
-                    installed.name.as_str(),
-                    installed.digest.to_hex(),
-                    installed.version,
-                    installed.description,
-                    installed.world.as_str(),
-                    imports,
-                    tools,
-                    installed.enabled,
-                    installed.bundled,
-                    i64::try_from(installed.size).unwrap_or(i64::MAX),
-                    installed.installed_at.as_millis(),
-                ])
-                .map(drop)
-            },
+            // What the row named before stays until the next start: calls of the old version may be in flight.
+            move |conn| columns.execute(conn, &format!("INSERT OR REPLACE INTO installed ({COLUMNS}) {VALUES})"), &[]),
             move |_, ()| components.claim(digest),
         )
         .await
@@ -157,23 +129,78 @@ impl Packages for Storage {
         Ok(removed.is_some())
     }
 
-    async fn held(&self) -> Result<Vec<openclaw_domain::HeldUpgrade>, Refusal> {
-        Ok(Vec::new())
+    async fn held(&self) -> Result<Vec<HeldUpgrade>, Refusal> {
+        self.inner
+            .readers
+            .read(|conn| {
+                let sql = format!("SELECT {COLUMNS}, new_imports, new_requests FROM held ORDER BY tenant, name");
+                conn.prepare_cached(&sql)?.query_map([], held)?.collect()
+            })
+            .await
     }
 
-    async fn hold(&self, _: openclaw_domain::HeldUpgrade) -> Result<(), Refusal> {
-        Err(Refusal::internal("not kept yet"))
+    async fn hold(&self, held: HeldUpgrade) -> Result<(), Refusal> {
+        let digest = held.upgrade.digest;
+        let new_imports = serde_json::to_string(&held.new_imports).map_err(Refusal::internal)?;
+        let new_requests = serde_json::to_string(&held.new_requests).map_err(Refusal::internal)?;
+        let columns = Columns::of(held.upgrade).map_err(Refusal::internal)?;
+        let components = Arc::clone(&self.inner.components);
+        self.write_then(
+            move |conn| {
+                let Columns { installed: Installed { tenant, name, .. }, .. } = &columns;
+                let replaced = release(conn, tenant, name)?;
+                let sql = format!("INSERT INTO held ({COLUMNS}, new_imports, new_requests) {VALUES}, ?15, ?16)");
+                columns.execute(conn, &sql, &[&new_imports, &new_requests])?;
+                Ok(replaced)
+            },
+            move |conn, replaced| {
+                components.claim(digest);
+                if let Some(replaced) = *replaced {
+                    components.remove_if_unused(conn, replaced);
+                }
+            },
+        )
+        .await
+        .map(drop)
     }
 
-    async fn release(&self, _: &TenantId, _: &SkillName) -> Result<bool, Refusal> {
-        Ok(false)
+    async fn release(&self, tenant: &TenantId, name: &SkillName) -> Result<bool, Refusal> {
+        let (tenant, name) = (tenant.clone(), name.clone());
+        let components = Arc::clone(&self.inner.components);
+        let released = self
+            .write_then(
+                move |conn| release(conn, &tenant, &name),
+                move |conn, released| {
+                    if let Some(digest) = *released {
+                        components.remove_if_unused(conn, digest);
+                    }
+                },
+            )
+            .await?;
+        Ok(released.is_some())
     }
 }
 
+/// Removes the row of an upgrade that waits; says which component it named.
+fn release(conn: &Connection, tenant: &TenantId, name: &SkillName) -> rusqlite::Result<Option<Digest>> {
+    conn.prepare_cached("DELETE FROM held WHERE tenant = ?1 AND name = ?2 RETURNING digest")?
+        .query_row([tenant.as_str(), name.as_str()], |row| parsed(row, 0))
+        .optional()
+}
+
+fn held(row: &Row<'_>) -> rusqlite::Result<HeldUpgrade> {
+    Ok(HeldUpgrade { upgrade: installed(row)?, new_imports: json(row, 14)?, new_requests: json(row, 15)? })
+}
+
+/// A column that holds JSON.
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    serde_json::from_str(text(row, column)?).map_err(|error| unfit(column, error))
+}
+
 fn installed(row: &Row<'_>) -> rusqlite::Result<Installed> {
-    let imports = serde_json::from_str(text(row, 6)?).map_err(|error| unfit(6, error))?;
-    let tools: Vec<ToolColumn> = serde_json::from_str(text(row, 7)?).map_err(|error| unfit(7, error))?;
-    let tools = tools.into_iter().map(ToolSpec::try_from).collect::<Result<_, _>>();
+    let tools = json::<Vec<ToolColumn>>(row, 7)?.into_iter().map(ToolSpec::try_from).collect::<Result<_, _>>();
+    let requests = json::<Vec<RequestColumn>>(row, 12)?;
+    let requests = requests.into_iter().map(CapabilityRequest::try_from).collect::<Result<_, _>>();
     Ok(Installed {
         tenant: parsed(row, 0)?,
         name: parsed(row, 1)?,
@@ -181,9 +208,9 @@ fn installed(row: &Row<'_>) -> rusqlite::Result<Installed> {
         version: row.get(3)?,
         description: row.get(4)?,
         world: named(row, 5, World::from_name)?,
-        imports,
-        requests: Vec::new(),
-        settings: "{}".to_owned(),
+        imports: json(row, 6)?,
+        requests: requests.map_err(|error| unfit(12, error))?,
+        settings: row.get(13)?,
         tools: tools.map_err(|error| unfit(7, error))?,
         enabled: row.get(8)?,
         bundled: row.get(9)?,

@@ -211,8 +211,13 @@ fn check_database(
             &format!("its manifest states schema version {}, its database has {found}", manifest.schema_version),
         ));
     }
+    // A backup of before version 3 knows no upgrades that wait.
+    let named = match found {
+        ..3 => "SELECT DISTINCT digest FROM installed",
+        _ => "SELECT digest FROM installed UNION SELECT digest FROM held",
+    };
     let named: Vec<Digest> = conn
-        .prepare("SELECT DISTINCT digest FROM installed")
+        .prepare(named)
         .and_then(|mut statement| statement.query_map([], |row| rows::parsed(row, 0))?.collect())
         .map_err(|error| RestoreError::Database(sqlite(error)))?;
     match named.iter().find(|digest| components.iter().all(|(held, _)| held != *digest)) {

@@ -15,9 +15,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: &[Migration] = &[
     Migration { name: "first_tables", sql: include_str!("../migrations/0001_first_tables.sql") },
     Migration { name: "owed_skill_calls", sql: include_str!("../migrations/0002_owed_skill_calls.sql") },
+    Migration { name: "powers", sql: include_str!("../migrations/0003_powers.sql") },
 ];
 
 /// The newest schema version this build knows.
@@ -81,7 +82,7 @@ pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn migrate(conn: &mut Connection, found: i64, now: Timestamp) -> rusqlite::Result<()> {
-    for (number, migration) in (1..).zip(&MIGRATIONS) {
+    for (number, migration) in (1..).zip(MIGRATIONS) {
         if number <= found {
             continue;
         }

@@ -1,12 +1,16 @@
 //! Component files and what is installed: bytes verified on reading, files shared, rows by tenant.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use openclaw_domain::ports::Packages;
-use openclaw_domain::{Digest, Installed, Refusal, Timestamp, ToolHints, ToolSpec, World};
+use openclaw_domain::{
+    Capability, CapabilityRequest, Digest, HeldUpgrade, Installed, Powers, Refusal, Timestamp, ToolHints, ToolSpec,
+    World,
+};
 
 use super::{home, open, tenant};
 use crate::{Storage, StorageError, files};
@@ -20,8 +24,19 @@ pub(super) fn installed(owner: &str, name: &str, bytes: &[u8]) -> Installed {
         description: "Says things.".to_owned(),
         world: World::Skill,
         imports: vec!["openclaw:gateway/log@0.1.0".to_owned()],
-        requests: Vec::new(),
-        settings: "{}".to_owned(),
+        requests: vec![CapabilityRequest {
+            capability: Capability::Http,
+            reason: "asks the service how it is".to_owned(),
+            wants: Powers {
+                http: BTreeSet::from(["GET https://*.example.com/**".parse().unwrap()]),
+                private: BTreeSet::from(["http://127.0.0.1:8080".parse().unwrap()]),
+                kv: BTreeSet::from(["state".to_owned()]),
+                secrets: BTreeSet::from(["key for hmac".parse().unwrap(), "t for https://a.b".parse().unwrap()]),
+                config: BTreeSet::from(["*".to_owned()]),
+                events: BTreeSet::from(["changed".to_owned()]),
+            },
+        }],
+        settings: r#"{"url":"http://127.0.0.1"}"#.to_owned(),
         tools: vec![ToolSpec {
             name: "say".parse().unwrap(),
             title: Some("Say".to_owned()),
@@ -151,4 +166,55 @@ async fn files_nothing_uses_are_gone_after_the_next_start() {
     assert!(!unfinished.exists());
     assert!(file(home.path(), new).exists());
     assert!(foreign.exists());
+}
+
+/// Keeps an upgrade waiting, its file first.
+async fn hold(storage: &Storage, owner: &str, name: &str, bytes: &'static [u8]) -> HeldUpgrade {
+    let held = HeldUpgrade {
+        upgrade: installed(owner, name, bytes),
+        new_imports: vec!["wasi:http/outgoing-handler@0.2.0".to_owned()],
+        new_requests: vec!["http: asks the service how it is".to_owned()],
+    };
+    storage.put_component(held.upgrade.digest, Bytes::from_static(bytes)).await.unwrap();
+    storage.hold(held.clone()).await.unwrap();
+    held
+}
+
+#[tokio::test]
+async fn an_upgrade_that_waits_is_kept_with_its_file_until_it_is_released() {
+    let home = home();
+    let storage = open(home.path());
+    let old = install(&storage, "acme", "say", b"old").await;
+    let first = hold(&storage, "acme", "say", b"new").await;
+    assert_eq!(storage.held().await.unwrap(), [first.clone()]);
+
+    let second = hold(&storage, "acme", "say", b"newer").await;
+    assert!(!file(home.path(), first.upgrade.digest).exists(), "the one it replaced goes");
+    storage.close().await.unwrap();
+    drop(storage);
+
+    let storage = open(home.path());
+    assert_eq!(storage.held().await.unwrap(), [second.clone()]);
+    assert_eq!(storage.component(second.upgrade.digest).await.unwrap(), b"newer"[..]);
+    assert_eq!(storage.list().await.unwrap()[0].digest, old, "what is installed serves on");
+
+    let name = "say".parse().unwrap();
+    storage.put(second.upgrade.clone()).await.unwrap();
+    assert!(storage.release(&tenant("acme"), &name).await.unwrap());
+    assert!(!storage.release(&tenant("acme"), &name).await.unwrap());
+    assert_eq!(storage.component(second.upgrade.digest).await.unwrap(), b"newer"[..], "it is installed now");
+    assert!(storage.held().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_backup_holds_the_file_of_an_upgrade_that_waits() {
+    let (home, folder) = (home(), home());
+    let storage = open(home.path());
+    let held = hold(&storage, "acme", "say", b"new").await;
+    storage.backup(&folder.path().join("backup")).await.unwrap();
+    let fresh = folder.path().join("home");
+    crate::restore(&folder.path().join("backup"), &fresh, crate::IfOccupied::Refuse).unwrap();
+    let copy = open(&fresh);
+    assert_eq!(copy.held().await.unwrap(), [held.clone()]);
+    assert_eq!(copy.component(held.upgrade.digest).await.unwrap(), b"new"[..]);
 }
