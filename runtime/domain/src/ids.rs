@@ -80,6 +80,10 @@ name! {
     SecretName, "a secret's name"
 }
 name! {
+    /// Name of an endpoint that events are posted to, unique within its tenant: 1 to 64 of `a-z`, `0-9`, `-`.
+    EndpointName, "an endpoint's name"
+}
+name! {
     /// Name of a tool within its skill: 1 to 64 of `a-z`, `0-9`, `-`.
     ToolName, "a tool name"
 }

@@ -7,6 +7,7 @@ mod call;
 mod caller;
 mod clock;
 mod code;
+mod delivery;
 mod egress;
 mod egress_transform;
 mod event;
@@ -30,6 +31,10 @@ pub use call::{
 pub use caller::{Caller, Credential, Door, Role};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use code::Code;
+pub use delivery::{
+    Attempt, Backlog, DeliveryBody, DeliveryDetail, DeliveryId, DeliveryQuery, DeliveryRecord, DeliveryState,
+    EndpointHealth, EndpointKey, Lease, Settlement,
+};
 pub use egress::{
     BodyStream, EgressError, EgressLimits, HeaderPart, Incoming, NamePolicy, Outgoing, OutgoingBody, SecretHeader,
 };
@@ -37,7 +42,9 @@ pub use egress_transform::{EgressCall, EgressEvent, EgressOutcome, EgressReply};
 pub use event::{Event, EventKind, NewEvent, Severity};
 pub use grant::{Capability, Denial, Grant, GrantLimits, Powers, SecretPurpose, SecretUse, grant_command};
 pub use http_rule::{HttpRule, HttpRuleError};
-pub use ids::{Digest, IdError, InvocationId, SecretName, SkillName, TenantId, ToolName, TraceId, WebhookId};
+pub use ids::{
+    Digest, EndpointName, IdError, InvocationId, SecretName, SkillName, TenantId, ToolName, TraceId, WebhookId,
+};
 pub use ingress::{IngressCall, IngressOutcome, IngressReply, IngressRequest};
 pub use limits::{CallLimits, TenantLimits};
 pub use origin::{Origin, OriginError, Scheme};
