@@ -4,6 +4,8 @@
 //! observed, so the command line and the tests of this project judge alike.
 //! Invariant: a case that expects nothing, or holds an unknown key, is an error and never a pass.
 
+mod egress;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+pub use egress::{DeliverExpectation, EgressCase, EgressExpectation, EventFile};
+
 /// One case.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Case {
@@ -19,6 +23,8 @@ pub enum Case {
     Tool(ToolCase),
     /// A run of an ingress transform.
     Ingress(Box<IngressCase>),
+    /// A run of an egress transform.
+    Egress(Box<EgressCase>),
 }
 
 /// A call of a tool and what it must come to.
@@ -188,12 +194,18 @@ pub enum CaseError {
 }
 
 impl Case {
-    /// Reads a case: one with `request` is for a transform, any other for a tool.
+    /// Reads a case: one with `request` is for an ingress transform, one with `event` for an egress transform, any
+    /// other for a tool.
     ///
     /// # Errors
     /// What is wrong, naming the key.
     pub fn parse(json: &str) -> Result<Self, String> {
         let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        if value.get("event").is_some() {
+            let case: Box<EgressCase> = read(value)?;
+            case.check()?;
+            return Ok(Self::Egress(case));
+        }
         if value.get("request").is_none() {
             let case: ToolCase = read(value)?;
             let ToolExpectation { text, contains, structured, failure } = &case.expect;
@@ -223,6 +235,7 @@ impl Case {
         match self {
             Self::Tool(case) => case.name.as_deref(),
             Self::Ingress(case) => case.name.as_deref(),
+            Self::Egress(case) => case.name.as_deref(),
         }
     }
 }
@@ -448,14 +461,14 @@ mod tests {
     fn tool_case(case: &Value) -> ToolCase {
         match Case::parse(&case.to_string()).unwrap() {
             Case::Tool(case) => case,
-            Case::Ingress(case) => panic!("{case:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
     fn ingress_case(case: &Value) -> IngressCase {
         match Case::parse(&case.to_string()).unwrap() {
             Case::Ingress(case) => *case,
-            Case::Tool(case) => panic!("{case:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -12,7 +12,7 @@ use openclaw_domain::{
     Caller, Credential, Door, IngressCall, Refusal, Role, SkillName, SkillRef, SystemClock, TenantId, ToolCall,
     ToolName, TraceId,
 };
-use openclaw_package::cases::{Case, IngressCase, ToolCase, read_cases};
+use openclaw_package::cases::{Case, EgressCase, IngressCase, ToolCase, read_cases};
 use openclaw_package::{BuildOptions, Built};
 use openclaw_wasm::Registry;
 use serde_json::json;
@@ -55,7 +55,7 @@ async fn run_all(home: &Path, built: &[Built]) -> Result<Vec<Outcome>, Failed> {
         let cases = read_cases(&one.source).map_err(|error| Failed::because(chain(&error)))?;
         if cases.is_empty() {
             return Err(Failed::refused(format!("`{}` has no cases", one.source.display()))
-                .hint("write one: cases/first.json, with `arguments` (or `request`) and `expect`"));
+                .hint("write one: cases/first.json, with `arguments` (or `request`, or `event`) and `expect`"));
         }
         let component = tokio::fs::read(&one.path)
             .await
@@ -65,6 +65,7 @@ async fn run_all(home: &Path, built: &[Built]) -> Result<Vec<Outcome>, Failed> {
             let differences = match &case {
                 Case::Tool(case) => run_tool(&registry, &one.name, case).await,
                 Case::Ingress(case) => run_ingress(&registry, &one.name, case).await,
+                Case::Egress(case) => run_egress(&registry, &one.name, case).await,
             };
             let stem = || file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let case = case.name().map_or_else(stem, str::to_owned);
@@ -105,6 +106,11 @@ async fn run_ingress(registry: &Registry, skill: &SkillName, case: &IngressCase)
             trace: TraceId::new(),
         })
         .await;
+    case.judge(observed.as_ref().map(|reply| &reply.outcome))
+}
+
+async fn run_egress(registry: &Registry, skill: &SkillName, case: &EgressCase) -> Vec<String> {
+    let observed = registry.transform_egress(case.call(skill.clone())).await;
     case.judge(observed.as_ref().map(|reply| &reply.outcome))
 }
 
