@@ -9,8 +9,9 @@ mod encode;
 mod inspect;
 mod manifest;
 mod memory;
+mod requests;
 
 pub use build::{BuildError, BuildOptions, Built, Target, build, build_many};
 pub use encode::{EncodeError, embed, encode};
 pub use inspect::{Limits, Package, PackageError, inspect, inspect_within, wasm_features};
-pub use manifest::{Capability, MANIFEST_SECTION, Manifest, ManifestError};
+pub use manifest::{MANIFEST_SECTION, Manifest, ManifestError};

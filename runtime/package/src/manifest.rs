@@ -5,9 +5,11 @@
 
 use std::str::FromStr;
 
-use openclaw_domain::{SkillName, World};
+use openclaw_domain::{CapabilityRequest, SkillName, World};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::requests::{RequestFile, read_requests};
 
 /// The custom section of a component file that holds its `skill.toml`, as text.
 pub const MANIFEST_SECTION: &str = "openclaw:skill.toml";
@@ -15,7 +17,7 @@ pub const MANIFEST_SECTION: &str = "openclaw:skill.toml";
 /// Most bytes of a `skill.toml`: it is kept in memory for every installed skill.
 const MAX_BYTES: usize = 64 << 10;
 /// Most bytes of a description: it stands in lists.
-const MAX_DESCRIPTION_BYTES: usize = 1024;
+pub(crate) const MAX_DESCRIPTION_BYTES: usize = 1024;
 
 /// What a component says of itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,22 +31,12 @@ pub struct Manifest {
     /// The contract it is built for.
     pub world: World,
     /// What it asks for, with a reason each. Nothing is granted by asking.
-    pub capabilities: Vec<Capability>,
+    pub capabilities: Vec<CapabilityRequest>,
     /// Its settings unless the operator says otherwise.
     pub settings: Map<String, Value>,
     /// The component file to embed this into, relative to `skill.toml`; only read by `openclaw skills build`,
     /// for components that another toolchain makes.
     pub component: Option<String>,
-}
-
-/// A power a skill asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Capability {
-    /// Which, for example `http`.
-    pub name: String,
-    /// Why, for the operator who decides.
-    pub reason: String,
 }
 
 /// Why a text is no `skill.toml`. The text names the key, the reason and what would do.
@@ -75,7 +67,7 @@ struct File {
     description: String,
     world: String,
     #[serde(default)]
-    capabilities: Vec<Capability>,
+    capabilities: Vec<RequestFile>,
     #[serde(default)]
     settings: toml::Table,
     component: Option<String>,
@@ -99,23 +91,25 @@ impl Manifest {
         })?;
         check_line("version", &file.version, 64)?;
         check_line("description", &file.description, MAX_DESCRIPTION_BYTES)?;
-        for (position, capability) in file.capabilities.iter().enumerate() {
-            check_line(&format!("capabilities[{position}].name"), &capability.name, 64)?;
-            check_line(&format!("capabilities[{position}].reason"), &capability.reason, MAX_DESCRIPTION_BYTES)?;
-            if file.capabilities[..position].iter().any(|earlier| earlier.name == capability.name) {
-                let key = format!("capabilities[{position}].name");
-                return Err(wrong(&key, format!("is `{}` a second time: ask once", capability.name)));
-            }
+        let capabilities = read_requests(file.capabilities)?;
+        if let (Some(first), true) = (capabilities.first(), world != World::Skill) {
+            let reason = format!("asks for `{}`: a transform imports nothing and is granted nothing", first.capability);
+            return Err(wrong("capabilities", reason));
         }
         Ok(Self {
             name,
             version: file.version,
             description: file.description,
             world,
-            capabilities: file.capabilities,
+            capabilities,
             settings: to_json("settings", file.settings)?,
             component: file.component,
         })
+    }
+
+    /// What it asks for, as it is recorded at install.
+    pub fn requests(&self) -> Vec<CapabilityRequest> {
+        self.capabilities.clone()
     }
 }
 
@@ -127,12 +121,12 @@ impl FromStr for Manifest {
     }
 }
 
-fn wrong(key: &str, reason: impl Into<String>) -> ManifestError {
+pub(crate) fn wrong(key: &str, reason: impl Into<String>) -> ManifestError {
     ManifestError::Value { key: key.to_owned(), reason: reason.into() }
 }
 
 /// One line of text that says something. A control character could forge lines in lists and logs.
-fn check_line(key: &str, text: &str, max_bytes: usize) -> Result<(), ManifestError> {
+pub(crate) fn check_line(key: &str, text: &str, max_bytes: usize) -> Result<(), ManifestError> {
     if text.trim().is_empty() {
         return Err(wrong(key, "is empty: write something"));
     }
@@ -191,27 +185,31 @@ mod tests {
     #[test]
     fn a_manifest_carries_requests_with_reasons_and_settings_as_json() {
         let text = format!(
-            "{SMALLEST}[[capabilities]]\nname = \"http\"\nreason = \"asks GitHub\"\n[settings]\nlimit = 3\n[settings.a]\nb = [1.5, true]\n"
+            "{SMALLEST}[[capabilities]]\nname = \"kv\"\nreason = \"remembers\"\n[settings]\nlimit = 3\n[settings.a]\nb = [1.5, true]\n"
         );
         let manifest = Manifest::parse(&text).unwrap();
         assert_eq!(manifest.name.as_str(), "a");
         assert_eq!(manifest.world, World::Skill);
-        assert_eq!(manifest.capabilities, [Capability { name: "http".into(), reason: "asks GitHub".into() }]);
+        assert_eq!(manifest.requests()[0].reason, "remembers");
         assert_eq!(Value::Object(manifest.settings), json!({ "limit": 3, "a": { "b": [1.5, true] } }));
-        assert!(Manifest::parse(SMALLEST).unwrap().capabilities.is_empty());
+        assert!(Manifest::parse(SMALLEST).unwrap().requests().is_empty());
     }
 
     #[test]
     fn an_error_names_the_key_the_reason_and_the_fix() {
         assert!(error(&SMALLEST.replace("\"a\"", "\"A b\"")).starts_with("`name` in skill.toml"));
-        assert!(error(&SMALLEST.replace("\"skill\"", "\"channel\"")).contains("use one of `skill`, `transform`, `ingress-transform`, `egress-transform`"));
+        assert!(
+            error(&SMALLEST.replace("\"skill\"", "\"channel\""))
+                .contains("use one of `skill`, `transform`, `ingress-transform`, `egress-transform`")
+        );
         assert!(error(&format!("{SMALLEST}nmae = 1\n")).contains("unknown field `nmae`"));
         assert!(error("name = \"a\"").contains("missing field"));
         assert!(error(&format!("{SMALLEST}[settings]\nday = 2026-11-22\n")).contains("`settings.day`"));
         assert!(error(&SMALLEST.replace("Does a.", "")).contains("`description` in skill.toml is empty"));
         assert!(error(&SMALLEST.replace("Does a.", "a\\u001b[2J")).contains("control character"));
-        let twice = "[[capabilities]]\nname = \"kv\"\nreason = \"x\"\n".repeat(2);
-        assert!(error(&format!("{SMALLEST}{twice}")).contains("`capabilities[1].name`"));
+        let transform = SMALLEST.replace("\"skill\"", "\"transform\"");
+        let asks = "[[capabilities]]\nname = \"kv\"\nreason = \"x\"\n";
+        assert!(error(&format!("{transform}{asks}")).contains("a transform imports nothing"));
         assert!(error(&"#".repeat(MAX_BYTES + 1)).contains("at most 65536"));
     }
 }
