@@ -19,6 +19,7 @@ mod writer;
 mod components;
 mod inbox;
 mod journal;
+mod kv;
 mod package_columns;
 mod packages;
 mod rows;

@@ -103,7 +103,10 @@ async fn a_number_is_eight_bytes_little_endian_and_never_wraps() {
     let add = async |key: &str, by| storage.increment(&mine, key.to_owned(), by, KvQuota::default()).await;
     assert_eq!(add("n", 5).await.unwrap(), 5);
     assert_eq!(add("n", -7).await.unwrap(), -2);
-    assert_eq!(storage.get(&mine, vec!["n".to_owned()]).await.unwrap()[0].as_deref(), Some(&(-2_i64).to_le_bytes()[..]));
+    assert_eq!(
+        storage.get(&mine, vec!["n".to_owned()]).await.unwrap()[0].as_deref(),
+        Some(&(-2_i64).to_le_bytes()[..])
+    );
     storage.change(&mine, vec![set("text", "seven")], KvQuota::default()).await.unwrap();
     assert!(matches!(add("text", 1).await.unwrap_err(), KvError::NotANumber(key) if key == "text"));
     add("max", i64::MAX).await.unwrap();
@@ -201,12 +204,12 @@ proptest! {
                 let _ = storage.change(&mine, changes.collect(), quota(90, 4)).await;
             }
             let used = storage.used(&mine.tenant, &mine.skill).await.unwrap();
-            let there: (u64, u64) = Connection::open(database(home.path())).unwrap().query_row(
+            let there: (i64, i64) = Connection::open(database(home.path())).unwrap().query_row(
                 "SELECT coalesce(sum(length(CAST(key AS BLOB)) + length(value)), 0), count(*) FROM kv",
                 [],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             ).unwrap();
-            assert_eq!((used.bytes, used.keys), there);
+            assert_eq!((used.bytes.cast_signed(), used.keys.cast_signed()), there);
             assert!(used.bytes <= 90 && used.keys <= 4);
             storage.close().await.unwrap();
         });

@@ -4,6 +4,7 @@
 mod backup;
 mod inbox;
 mod journal;
+mod kv;
 mod opening;
 mod packages;
 mod tokens;
