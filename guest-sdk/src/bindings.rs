@@ -36,3 +36,23 @@ pub mod egress {
         additional_derives: [PartialEq],
     });
 }
+
+/// The capabilities with a standard interface, as the SDK uses them. What a skill does not call it does not import.
+#[cfg(target_arch = "wasm32")]
+pub mod standard {
+    wit_bindgen::generate!({
+        inline: "
+            package openclaw:sdk;
+            world standard {
+                import wasi:http/types@0.2.12;
+                import wasi:http/outgoing-handler@0.2.12;
+                import wasi:keyvalue/store@0.2.0-draft2;
+                import wasi:keyvalue/atomics@0.2.0-draft2;
+                import wasi:config/store@0.2.0-rc.1;
+            }
+        ",
+        path: "../wit",
+        world: "openclaw:sdk/standard",
+        generate_all,
+    });
+}

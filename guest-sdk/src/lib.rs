@@ -13,11 +13,17 @@ extern crate self as openclaw_guest;
 mod arena;
 #[doc(hidden)]
 pub mod bindings;
+pub mod config;
 pub mod egress_transform;
+pub mod events;
+pub mod http;
 pub mod ingress_transform;
+pub mod kv;
 pub mod log;
 mod panics;
+pub mod progress;
 mod schema;
+pub mod secrets;
 pub mod tools;
 
 pub use log::Level;

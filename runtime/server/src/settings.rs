@@ -6,6 +6,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use openclaw_domain::{Credential, Secret, SkillName, TenantId};
 
+pub use crate::webhooks::scheme::{HmacRecipe, RecipeError, RecipeParts, Scheme, Signing};
+
 /// Everything the network side is told by configuration.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
@@ -59,6 +61,8 @@ pub struct Endpoint {
     pub settings: Arc<str>,
     /// How senders prove themselves.
     pub auth: EndpointAuth,
+    /// What becomes of a message whose template found no value for some of its placeholders.
+    pub on_partial: OnPartial,
     /// Largest body, in bytes. Default 1 MiB.
     pub max_bytes: usize,
     /// Requests a minute for each sender address. Default 6,000.
@@ -72,4 +76,20 @@ pub enum EndpointAuth {
     SharedSecret(Vec<Secret<String>>),
     /// Slack's outgoing webhooks: the form field `token` must equal one of these, and is stripped before the transform.
     SlackToken(Vec<Secret<String>>),
+    /// `X-Gitlab-Token` must equal one of these.
+    GitlabToken(Vec<Secret<String>>),
+    /// The raw body, with what the scheme adds to it, must be signed.
+    Signed(Signing),
+}
+
+/// What becomes of a message with placeholders that found no value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnPartial {
+    /// It is said, with its gaps; they are counted.
+    #[default]
+    Send,
+    /// It is recorded and not said; the sender is answered 200.
+    Discard,
+    /// It is recorded and not said; the sender is answered 422.
+    Refuse,
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::problem::Problems;
 use super::read::Object;
+use super::sender::SenderFile;
 use super::unserved;
 
 const TOP: [&str; 9] =
@@ -91,7 +92,8 @@ pub(crate) struct EndpointFile {
     pub(crate) path: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) transform: Option<String>,
-    pub(crate) auth: Option<&'static str>,
+    pub(crate) auth: SenderFile,
+    pub(crate) on_partial: Option<&'static str>,
     pub(crate) secrets: Option<Vec<At<String>>>,
     pub(crate) max_bytes: Option<u64>,
     pub(crate) requests_per_minute: Option<u64>,
@@ -211,18 +213,12 @@ impl EndpointFile {
         endpoint.require("path", "add `\"path\": \"/name\"`: its requests go to `/webhook/name`", problems);
         let limits = endpoint.object("limits", &["maxBytes", "requestsPerMinute"], problems);
         let limit = |key, most, problems: &mut Problems| limits.as_ref()?.whole(key, 1..=most, problems);
-        if endpoint.word("onPartial", &["send", "discard", "refuse"], problems).is_some_and(|choice| choice != "send") {
-            problems.warn(
-                endpoint.at("onPartial"),
-                "is not served by this build",
-                "a message with missing values is sent, and its placeholders are counted",
-            );
-        }
         Some(Self {
             path: endpoint.text("path", problems),
             message: endpoint.text("message", problems),
             transform: endpoint.text("transform", problems),
-            auth: endpoint.word("auth", &["shared-secret", "slack-token"], problems),
+            auth: SenderFile::read(&endpoint, problems).unwrap_or_default(),
+            on_partial: endpoint.word("onPartial", &["send", "discard", "refuse"], problems),
             secrets: endpoint.text_or_texts("secret", problems),
             max_bytes: limit("maxBytes", 64 << 20, problems),
             requests_per_minute: limit("requestsPerMinute", 10_000_000, problems),

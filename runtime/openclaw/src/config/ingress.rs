@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use openclaw_domain::{Secret, SkillName, TenantId};
-use openclaw_server::settings::{Endpoint, EndpointAuth};
+use openclaw_server::settings::{Endpoint, OnPartial};
 use serde_json::json;
 
 use super::file::{At, EndpointFile, IncomingFile};
@@ -14,7 +14,6 @@ use super::transforms::UsedTransform;
 
 /// The bundled transform that fills `message` in.
 const TEMPLATE: &str = "template";
-const DEFAULT_MAX_BYTES: usize = 1 << 20;
 const DEFAULT_REQUESTS_PER_MINUTE: u32 = 6_000;
 /// Shorter secrets are refused: 8 bytes are within reach of guessing.
 const LEAST_SECRET: usize = 8;
@@ -65,9 +64,13 @@ fn endpoint(
     shared: Option<&[Secret<String>]>,
     problems: &mut Problems,
 ) -> Option<Endpoint> {
-    let own = file.secrets.as_deref().map(|secrets| check_secrets(secrets, problems));
+    let own = file.secrets.as_deref().map(|secrets| match file.auth.has_public_keys() {
+        true => secrets.iter().map(|(_, key)| Secret::new(key.clone())).collect(),
+        false => check_secrets(secrets, problems),
+    });
     let transform = transform(file, problems);
     let path = file.path.as_deref().filter(|path| check_path(path, file, problems))?;
+    let secrets_at: Vec<String> = file.secrets.iter().flatten().map(|(at, _)| at.clone()).collect();
     let secrets: Vec<Secret<String>> = own.or_else(|| shared.map(<[_]>::to_vec)).unwrap_or_default();
     if secrets.is_empty() {
         problems.warn(
@@ -84,11 +87,16 @@ fn endpoint(
             Some(message) => json!({ "message": message }).to_string().into(),
             None => Arc::from("{}"),
         },
-        auth: match file.auth {
-            Some("slack-token") => EndpointAuth::SlackToken(secrets),
-            _ => EndpointAuth::SharedSecret(secrets),
+        auth: file.auth.endpoint_auth(&file.at, secrets, &secrets_at, problems),
+        on_partial: match file.on_partial {
+            Some("discard") => OnPartial::Discard,
+            Some("refuse") => OnPartial::Refuse,
+            _ => OnPartial::Send,
         },
-        max_bytes: file.max_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(DEFAULT_MAX_BYTES),
+        max_bytes: file
+            .max_bytes
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .unwrap_or_else(|| file.auth.default_max_bytes()),
         requests_per_minute: file
             .requests_per_minute
             .and_then(|number| u32::try_from(number).ok())

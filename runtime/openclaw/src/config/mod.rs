@@ -14,6 +14,7 @@ mod problem;
 mod read;
 mod reload;
 mod resolve;
+mod sender;
 mod suggest;
 mod transforms;
 mod unserved;

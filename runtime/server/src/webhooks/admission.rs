@@ -12,11 +12,14 @@ use openclaw_domain::Refusal;
 
 use super::address::EndpointAddress;
 use super::endpoints::{Endpoints, PreparedAuth, PreparedEndpoint};
+use super::handshake::{Subscription, is_challenge};
 use super::secrets::SecretSet;
 use crate::auth::{ClientAddress, Throttle, check_site, is_guessable};
 
 /// The header that carries a shared secret.
 const SECRET_HEADER: HeaderName = HeaderName::from_static("x-webhook-secret");
+/// The header that carries GitLab's.
+const GITLAB_HEADER: HeaderName = HeaderName::from_static("x-gitlab-token");
 /// Largest announced body for a path nobody configured: the default of those that are.
 const UNKNOWN_PATH_BYTES: usize = 1 << 20;
 
@@ -38,10 +41,22 @@ pub(super) struct Arrival<'a> {
     pub(super) sender: ClientAddress,
 }
 
+/// Who got in.
+pub(super) enum Admitted {
+    /// A request for this endpoint. One whose proof is in the body has proven nothing yet.
+    Request(Arc<PreparedEndpoint>),
+    /// A provider that subscribes, and wants this text back.
+    Subscription(String),
+}
+
 /// Why not.
 pub(super) enum Denial {
     /// Only POST is taken.
     Method,
+    /// A subscription whose token is not the endpoint's.
+    Subscription,
+    /// The endpoint's requests are signed in this way, and this one is not.
+    Unsigned(&'static str),
     /// Any other reason.
     Refused(Refusal),
 }
@@ -54,33 +69,65 @@ impl Admission {
 
     /// Decides by everything that stands before the body.
     ///
-    /// An endpoint whose proof is in the body is not decided yet: see [`Admission::check_token`].
-    pub(super) fn admit(&self, arrival: &Arrival<'_>) -> Result<Arc<PreparedEndpoint>, Denial> {
+    /// An endpoint whose proof is in the body, or signs it, is not decided yet: see [`Admission::check_token`].
+    pub(super) fn admit(&self, arrival: &Arrival<'_>) -> Result<Admitted, Denial> {
         if arrival.head.method != Method::POST {
-            return Err(Denial::Method);
+            return self.subscribe(arrival);
         }
-        self.decide(arrival).map_err(Denial::Refused)
+        self.decide(arrival).map(Admitted::Request)
     }
 
-    fn decide(&self, arrival: &Arrival<'_>) -> Result<Arc<PreparedEndpoint>, Refusal> {
-        check_site(&arrival.head.headers)?;
+    fn decide(&self, arrival: &Arrival<'_>) -> Result<Arc<PreparedEndpoint>, Denial> {
+        let headers = &arrival.head.headers;
+        check_site(headers).map_err(Denial::Refused)?;
         let endpoint = arrival.address.and_then(|address| self.endpoints.find(address));
         let limit_bytes = endpoint.as_ref().map_or(UNKNOWN_PATH_BYTES, |endpoint| endpoint.max_bytes);
         if arrival.announced_bytes > u64::try_from(limit_bytes).unwrap_or(u64::MAX) {
-            return Err(Refusal::PayloadTooLarge { limit_bytes });
+            return Err(Denial::Refused(Refusal::PayloadTooLarge { limit_bytes }));
         }
-        let secret = shown_secret(&arrival.head.headers)?;
-        let secrets = match endpoint.as_deref().map(|endpoint| &endpoint.auth) {
-            Some(PreparedAuth::SlackToken(_)) => return endpoint.ok_or(Refusal::WebhookUnknownPath),
-            Some(PreparedAuth::SharedSecret(secrets)) => secrets,
-            None => &self.decoy,
+        let (header, secrets) = match endpoint.as_deref().map(|endpoint| &endpoint.auth) {
+            Some(PreparedAuth::SlackToken(_)) => return endpoint.ok_or(Denial::Refused(Refusal::WebhookUnknownPath)),
+            // Slack's check of the certificate is unsigned, and known by its body.
+            Some(PreparedAuth::Signed(verifier)) if verifier.is_shown(headers) || verifier.scheme() == "slack" => {
+                return endpoint.ok_or(Denial::Refused(Refusal::WebhookUnknownPath));
+            }
+            Some(PreparedAuth::Signed(verifier)) => return Err(Denial::Unsigned(verifier.scheme())),
+            Some(PreparedAuth::SharedSecret(secrets)) => (SECRET_HEADER, secrets),
+            Some(PreparedAuth::GitlabToken(secrets)) => (GITLAB_HEADER, secrets),
+            None => (SECRET_HEADER, &self.decoy),
         };
-        self.check_throttle(secret, arrival.sender)?;
+        let secret = shown_secret(headers, &header).map_err(Denial::Refused)?;
+        self.check_throttle(secret, arrival.sender).map_err(Denial::Refused)?;
         let is_proven = secrets.matches(secret);
         match endpoint {
             Some(endpoint) if is_proven => Ok(endpoint),
-            Some(_) => Err(self.wrong(arrival.sender, Refusal::WebhookUnauthorized)),
-            None => Err(Refusal::WebhookUnknownPath),
+            Some(_) => Err(Denial::Refused(self.wrong(arrival.sender, Refusal::WebhookUnauthorized))),
+            None => Err(Denial::Refused(Refusal::WebhookUnknownPath)),
+        }
+    }
+
+    /// Decides about a GET by which a provider subscribes; any other is none that is taken.
+    fn subscribe(&self, arrival: &Arrival<'_>) -> Result<Admitted, Denial> {
+        let endpoint = arrival.address.filter(|_| arrival.head.method == Method::GET);
+        let endpoint = endpoint.and_then(|address| self.endpoints.find(address));
+        let tokens = match endpoint.as_deref().map(|endpoint| &endpoint.auth) {
+            Some(PreparedAuth::Signed(verifier)) => verifier.verify_tokens().ok_or(Denial::Method)?,
+            _ => return Err(Denial::Method),
+        };
+        check_site(&arrival.head.headers).map_err(Denial::Refused)?;
+        let asked = Subscription::from_query(arrival.head.uri.query().unwrap_or_default());
+        let shown = asked.verify_token.unwrap_or_default();
+        self.check_throttle(shown.as_bytes(), arrival.sender).map_err(Denial::Refused)?;
+        let is_proven = tokens.matches(shown.as_bytes());
+        match asked.challenge.filter(|challenge| is_challenge(challenge)) {
+            Some(challenge) if is_proven && asked.mode.as_deref() == Some("subscribe") => {
+                Ok(Admitted::Subscription(challenge))
+            }
+            _ if is_proven => Err(Denial::Subscription),
+            _ => match self.wrong(arrival.sender, Refusal::WebhookUnauthorized) {
+                limited @ Refusal::RateLimited { .. } => Err(Denial::Refused(limited)),
+                _ => Err(Denial::Subscription),
+            },
         }
     }
 
@@ -108,12 +155,13 @@ impl Admission {
 }
 
 /// The secret a request shows; empty, which matches nothing, if it shows none.
-fn shown_secret(headers: &HeaderMap) -> Result<&[u8], Refusal> {
-    let mut shown = headers.get_all(SECRET_HEADER).iter();
+fn shown_secret<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Refusal> {
+    let mut shown = headers.get_all(name).iter();
     let secret = shown.next().map_or(&b""[..], |value| value.as_bytes());
     if shown.next().is_some() {
         // A proxy and the gateway could each believe another one.
-        return Err(Refusal::invalid("X-Webhook-Secret", "stands in the request more than once; send it once"));
+        let field = if *name == SECRET_HEADER { "X-Webhook-Secret" } else { name.as_str() };
+        return Err(Refusal::invalid(field, "stands in the request more than once; send it once"));
     }
     Ok(secret)
 }

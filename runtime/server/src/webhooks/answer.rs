@@ -17,6 +17,7 @@ use openclaw_domain::{Code, Refusal, TraceId};
 use openclaw_protocol::ErrorPayload;
 use serde::Serialize;
 
+use super::handshake::Handshake;
 use super::measures::{Ending, Measures};
 use crate::reply::error_payload;
 
@@ -109,6 +110,40 @@ impl Answer {
         Self::error(refusal, &ErrorBody { error, id: None, duplicate: None })
     }
 
+    /// No: this endpoint's requests are signed, and this one is not, or not rightly.
+    pub(super) fn unsigned(scheme: &str, reason: &str, trace: TraceId) -> Self {
+        let refusal = Refusal::WebhookUnauthorized;
+        let mut error = error_payload(&refusal, None, Some(trace));
+        error.message = format!("the webhook's signature is missing or wrong: {reason}");
+        error.hint = Some(format!("sign the bytes of the body as `{scheme}` does, with a secret of this endpoint"));
+        Self::error(&refusal, &ErrorBody { error, id: None, duplicate: None })
+    }
+
+    /// No: a subscription with another token.
+    pub(super) fn wrong_subscription(trace: TraceId) -> Self {
+        let refusal = Refusal::WebhookUnauthorized;
+        let mut error = error_payload(&refusal, None, Some(trace));
+        error.message = "this is no subscription with the verify token of this endpoint".to_owned();
+        error.hint = Some("compare `hub.verify_token` with `auth.verifyToken` of the endpoint".to_owned());
+        let answer = Self::error(&refusal, &ErrorBody { error, id: None, duplicate: None });
+        // What Meta's documentation asks for.
+        Self { status: StatusCode::FORBIDDEN, ..answer }
+    }
+
+    /// A handshake's answer, in the words of who asked.
+    pub(super) fn handshake(handshake: Handshake) -> Option<Self> {
+        let (status, content_type, body) = match handshake {
+            Handshake::Text(text) => (StatusCode::OK, HeaderValue::from_static("text/plain"), text),
+            Handshake::Json(json) => (StatusCode::OK, JSON, json),
+            Handshake::NoContent => (StatusCode::NO_CONTENT, JSON, String::new()),
+            Handshake::Empty => (StatusCode::OK, HeaderValue::from_static("text/plain"), String::new()),
+            Handshake::Recorded(_) => return None,
+        };
+        // A stranger's challenge must not run as a page of this origin either.
+        let answer = Self::json(status, body).ending(Ending::Handshake);
+        Some(Self { content_type, is_guest_made: true, ..answer })
+    }
+
     /// No: only POST.
     pub(super) fn wrong_method(trace: TraceId) -> Self {
         let refusal = Refusal::invalid("method", "is not taken here; send POST");
@@ -152,7 +187,9 @@ impl Answer {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, self.content_type);
+        if self.status != StatusCode::NO_CONTENT {
+            headers.insert(CONTENT_TYPE, self.content_type);
+        }
         if let Ok(traceparent) = HeaderValue::try_from(trace.to_traceparent()) {
             headers.insert(TRACEPARENT, traceparent);
         }

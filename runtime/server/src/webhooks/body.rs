@@ -1,6 +1,7 @@
 //! Reading a request's body: no more than the endpoint takes, in no more time than a sender may need.
 //!
-//! Invariant: memory held for a body never exceeds the endpoint's limit and one frame, whatever its headers claim.
+//! Invariants: memory held for a body never exceeds the endpoint's limit and one frame, whatever its headers claim; all
+//! bodies of senders that have proven nothing yet share a budget, and hold of it only what they have sent.
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use openclaw_domain::Refusal;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 /// Time in which a body must have arrived. Senders give up after 10 s or less; a slow one must not hold a place.
@@ -19,22 +21,65 @@ pub(super) const DISCARDED_EXCESS: u64 = 4 << 20;
 /// Time for dropping them.
 const DISCARD_TIME: Duration = Duration::from_secs(2);
 
+/// Bytes for which one permit of a budget stands.
+const PERMIT_BYTES: usize = 1 << 10;
+
+/// What a body holds of a budget; dropping it gives it back.
+pub(super) struct Reservation<'a> {
+    budget: Option<&'a Semaphore>,
+    held: Option<SemaphorePermit<'a>>,
+    held_permits: usize,
+    bytes: usize,
+}
+
+impl<'a> Reservation<'a> {
+    /// For a body of a sender that is known: it needs none.
+    pub(super) const fn unneeded() -> Self {
+        Self { budget: None, held: None, held_permits: 0, bytes: 0 }
+    }
+
+    /// For a body of a stranger.
+    pub(super) const fn within(budget: &'a Semaphore) -> Self {
+        Self { budget: Some(budget), held: None, held_permits: 0, bytes: 0 }
+    }
+
+    fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let Some(budget) = self.budget else { return Ok(()) };
+        self.bytes += bytes;
+        let more = self.bytes.div_ceil(PERMIT_BYTES) - self.held_permits;
+        let full = || Refusal::QueueFull("webhook body");
+        let permit = budget.try_acquire_many(u32::try_from(more).map_err(|_| full())?).map_err(|_| full())?;
+        self.held_permits += more;
+        match &mut self.held {
+            Some(held) => held.merge(permit),
+            held => *held = Some(permit),
+        }
+        Ok(())
+    }
+}
+
+/// The permits of a budget of this many bytes.
+pub(super) const fn permits(bytes: usize) -> usize {
+    bytes / PERMIT_BYTES
+}
+
 /// The whole body.
 ///
 /// # Errors
-/// Too large (as soon as it is), too slow, or broken off. The connection is of no further use then.
-pub(super) async fn read(body: Body, limit_bytes: usize) -> Result<Bytes, Refusal> {
-    match timeout(ARRIVAL, collect(body, limit_bytes)).await {
+/// Too large (as soon as it is), too slow, broken off, or over the budget. The connection is of no further use then.
+pub(super) async fn read(body: Body, limit_bytes: usize, reserved: &mut Reservation<'_>) -> Result<Bytes, Refusal> {
+    match timeout(ARRIVAL, collect(body, limit_bytes, reserved)).await {
         Ok(read) => read,
         Err(_) => Err(Refusal::invalid("body", format!("did not arrive within {} s", ARRIVAL.as_secs()))),
     }
 }
 
-async fn collect(mut body: Body, limit_bytes: usize) -> Result<Bytes, Refusal> {
+async fn collect(mut body: Body, limit_bytes: usize, reserved: &mut Reservation<'_>) -> Result<Bytes, Refusal> {
     let Some(first) = next_data(&mut body).await? else { return Ok(Bytes::new()) };
     if first.len() > limit_bytes {
         return Err(Refusal::PayloadTooLarge { limit_bytes });
     }
+    reserved.grow(first.len())?;
     // The usual webhook arrives in one piece, which is passed on as it is.
     if body.is_end_stream() {
         return Ok(first);
@@ -46,6 +91,7 @@ async fn collect(mut body: Body, limit_bytes: usize) -> Result<Bytes, Refusal> {
         if whole.len() + next.len() > limit_bytes {
             return Err(Refusal::PayloadTooLarge { limit_bytes });
         }
+        reserved.grow(next.len())?;
         whole.extend_from_slice(&next);
     }
     Ok(whole.freeze())
@@ -97,18 +143,40 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_up_to_exactly_its_limit() {
-        assert_eq!(read(Body::from("12345"), 5).await.unwrap(), "12345");
-        assert_eq!(read(chunks(&["12", "34", "5"]), 5).await.unwrap(), "12345");
-        assert_eq!(read(Body::empty(), 5).await.unwrap(), "");
+        assert_eq!(read(Body::from("12345"), 5, &mut Reservation::unneeded()).await.unwrap(), "12345");
+        assert_eq!(read(chunks(&["12", "34", "5"]), 5, &mut Reservation::unneeded()).await.unwrap(), "12345");
+        assert_eq!(read(Body::empty(), 5, &mut Reservation::unneeded()).await.unwrap(), "");
         for too_large in [Body::from("123456"), chunks(&["123", "456"]), chunks(&["1", "2345", "6"])] {
-            assert!(matches!(read(too_large, 5).await, Err(Refusal::PayloadTooLarge { limit_bytes: 5 })));
+            assert!(matches!(
+                read(too_large, 5, &mut Reservation::unneeded()).await,
+                Err(Refusal::PayloadTooLarge { limit_bytes: 5 })
+            ));
         }
     }
 
     #[tokio::test]
     async fn an_endless_body_is_refused_as_soon_as_it_is_too_large() {
         let endless = Body::from_stream(stream::repeat_with(|| Ok::<_, std::io::Error>("0123456789")));
-        assert!(matches!(read(endless, 1000).await, Err(Refusal::PayloadTooLarge { .. })));
+        assert!(matches!(
+            read(endless, 1000, &mut Reservation::unneeded()).await,
+            Err(Refusal::PayloadTooLarge { .. })
+        ));
+    }
+
+    #[tokio::test]
+    async fn strangers_share_a_budget_and_hold_what_they_have_sent() {
+        let budget = Semaphore::new(permits(4096));
+        let whole = || chunks(&["0123456789"; 300]);
+        let mut first = Reservation::within(&budget);
+        assert_eq!(read(whole(), 5000, &mut first).await.unwrap().len(), 3000);
+        assert_eq!(budget.available_permits(), 1);
+        let mut second = Reservation::within(&budget);
+        assert!(matches!(read(whole(), 5000, &mut second).await, Err(Refusal::QueueFull(_))));
+        drop(second);
+        assert_eq!(budget.available_permits(), 1);
+        drop(first);
+        assert!(read(whole(), 5000, &mut Reservation::within(&budget)).await.is_ok());
+        assert_eq!(budget.available_permits(), 4);
     }
 
     #[tokio::test]

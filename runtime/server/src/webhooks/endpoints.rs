@@ -12,7 +12,8 @@ use openclaw_domain::{SkillName, TenantId};
 use super::address::EndpointAddress;
 use super::limits::SenderLimit;
 use super::secrets::SecretSet;
-use crate::settings::{Endpoint, EndpointAuth, ServerSettings};
+use super::verify::Verifier;
+use crate::settings::{Endpoint, EndpointAuth, OnPartial, ServerSettings};
 
 /// One endpoint, ready to serve.
 pub(super) struct PreparedEndpoint {
@@ -21,6 +22,7 @@ pub(super) struct PreparedEndpoint {
     pub(super) transform: SkillName,
     pub(super) settings: Arc<str>,
     pub(super) auth: PreparedAuth,
+    pub(super) on_partial: OnPartial,
     pub(super) max_bytes: usize,
     pub(super) limit: Arc<SenderLimit>,
 }
@@ -28,7 +30,9 @@ pub(super) struct PreparedEndpoint {
 /// How the sender proves itself, with the secrets hashed.
 pub(super) enum PreparedAuth {
     SharedSecret(SecretSet),
+    GitlabToken(SecretSet),
     SlackToken(SecretSet),
+    Signed(Box<Verifier>),
 }
 
 /// The endpoints of one version of the settings.
@@ -98,8 +102,11 @@ impl PreparedEndpoint {
             settings: Arc::clone(&endpoint.settings),
             auth: match &endpoint.auth {
                 EndpointAuth::SharedSecret(secrets) => PreparedAuth::SharedSecret(SecretSet::new(secrets)),
+                EndpointAuth::GitlabToken(tokens) => PreparedAuth::GitlabToken(SecretSet::new(tokens)),
                 EndpointAuth::SlackToken(tokens) => PreparedAuth::SlackToken(SecretSet::new(tokens)),
+                EndpointAuth::Signed(signing) => PreparedAuth::Signed(Box::new(Verifier::new(signing))),
             },
+            on_partial: endpoint.on_partial,
             max_bytes: endpoint.max_bytes,
             limit,
         }

@@ -14,10 +14,12 @@ pub(super) enum Ending {
     Discard,
     Failed,
     Duplicate,
+    Handshake,
 }
 
 impl Ending {
-    const ALL: [Self; 6] = [Self::Message, Self::Invoke, Self::Respond, Self::Discard, Self::Failed, Self::Duplicate];
+    const ALL: [Self; 7] =
+        [Self::Message, Self::Invoke, Self::Respond, Self::Discard, Self::Failed, Self::Duplicate, Self::Handshake];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -27,6 +29,7 @@ impl Ending {
             Self::Discard => "discard",
             Self::Failed => "failed",
             Self::Duplicate => "duplicate",
+            Self::Handshake => "handshake",
         }
     }
 }

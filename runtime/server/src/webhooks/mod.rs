@@ -1,8 +1,8 @@
 //! Webhook ingress: `POST /webhook/<path>` for tenant `default`, `POST /webhook/t/<tenant>/<path>` for the others.
 //!
-//! A request is admitted (method, throttle, endpoint, secret), read (size cap while streaming), checked (rate, media
-//! type, idempotency key), shown to a transform without anything that authenticates it, and made durable; only then
-//! is it answered, and only then does anything follow from it.
+//! A request is admitted (method, throttle, endpoint, secret), read (size cap while streaming), verified where it is
+//! signed, checked (rate, media type, delivery id), shown to a transform without anything that authenticates it, and
+//! made durable; only then is it answered, and only then does anything follow from it.
 //!
 //! Invariants: nothing is parsed before it is verified; a 2xx is on disk, with the skill call it owes; a secret reaches
 //! neither the transform nor the inbox nor the log.
@@ -11,14 +11,18 @@ mod address;
 mod admission;
 mod answer;
 mod body;
+mod delivery;
 mod endpoints;
+mod handshake;
 mod invocation;
 mod limits;
 mod measures;
 mod receive;
+pub(crate) mod scheme;
 mod secrets;
 mod slack;
 mod verdict;
+mod verify;
 mod visible;
 
 #[cfg(test)]

@@ -1,10 +1,16 @@
-//! Slack's outgoing webhooks: a form whose field `token` is all the proof there is.
+//! Slack's verification token: all the proof that its outgoing webhooks have, and what its signed requests still carry.
 //!
-//! Invariant: the pair `token=…` is taken out before anything else sees the body; every other byte stays as it came,
-//! so what a transform reads is what Slack wrote.
+//! Invariant: the token is taken out before anything else sees the body; every other byte stays as it came, so what a
+//! transform reads is what Slack wrote.
+
+use std::fmt;
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use openclaw_domain::Refusal;
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// Takes the pair `token=…` out of a form and gives its decoded value with what is left.
 ///
@@ -25,6 +31,87 @@ pub(super) fn take_token(form: &Bytes) -> Result<(String, Bytes), Refusal> {
     }
     let (start, end, token) = found.ok_or(Refusal::WebhookUnauthorized)?;
     Ok((token, without(form, start, end)))
+}
+
+/// A signed body without the token: a form loses the pair `token=…`, JSON (also that of a form's `payload`) keeps the
+/// field with nothing in it.
+///
+/// # Errors
+/// As [`take_token`], where the field stands twice.
+pub(super) fn without_token(content_type: Option<&str>, body: Bytes) -> Result<Bytes, Refusal> {
+    if content_type != Some("application/x-www-form-urlencoded") {
+        return Ok(blanked(&body).map_or(body, Bytes::from));
+    }
+    let form = match take_token(&body) {
+        Ok((_, rest)) => rest,
+        Err(Refusal::WebhookUnauthorized) => body,
+        Err(refusal) => return Err(refusal),
+    };
+    let mut start = 0;
+    for pair in form.split(|byte| *byte == b'&') {
+        let end = start + pair.len();
+        if let Some((name, value)) = form_urlencoded::parse(pair).next()
+            && name == "payload"
+            && let Some(blank) = blanked(value.as_bytes())
+        {
+            let mut rest = BytesMut::with_capacity(form.len());
+            rest.extend_from_slice(&form[..start]);
+            rest.extend_from_slice(b"payload=");
+            form_urlencoded::byte_serialize(&blank).for_each(|piece| rest.extend_from_slice(piece.as_bytes()));
+            rest.extend_from_slice(&form[end..]);
+            return Ok(rest.freeze());
+        }
+        start = end + 1;
+    }
+    Ok(form)
+}
+
+/// JSON whose own field `token` has nothing in it; `None` if it has none.
+fn blanked(json: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(json).ok()?;
+    let mut found = Vec::new();
+    let spans = TokenSpans { start: text.as_ptr().addr(), found: &mut found };
+    // JSON that ends in an error is nothing a transform could read either; what was found before is blanked all the same.
+    let _ = serde_json::Deserializer::from_str(text).deserialize_map(spans);
+    if found.is_empty() {
+        return None;
+    }
+    let mut blank = Vec::with_capacity(json.len());
+    let mut from = 0;
+    for span in found {
+        blank.extend_from_slice(&json[from..span.start]);
+        blank.extend_from_slice(b"\"\"");
+        from = span.end;
+    }
+    blank.extend_from_slice(&json[from..]);
+    Some(blank)
+}
+
+/// Where the values of `token` stand in a text that begins at the address `start`.
+struct TokenSpans<'a> {
+    start: usize,
+    found: &'a mut Vec<Range<usize>>,
+}
+
+impl<'de> Visitor<'de> for TokenSpans<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            if key != "token" {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let value = map.next_value::<&'de RawValue>()?.get();
+            let start = value.as_ptr().addr() - self.start;
+            self.found.push(start..start + value.len());
+        }
+        Ok(())
+    }
 }
 
 /// The form without the pair at `start..end` and without one of the `&` beside it.
@@ -58,6 +145,27 @@ mod tests {
         assert_eq!(taken("%74oken=abc&x=1"), ("abc".into(), "x=1".into()));
         assert_eq!(taken("token=abc"), ("abc".into(), String::new()));
         assert_eq!(taken("token"), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn a_signed_body_loses_its_token_and_no_other_byte() {
+        const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
+        let without = |content_type, body: &'static str| {
+            let rest = without_token(content_type, Bytes::from_static(body.as_bytes())).unwrap();
+            String::from_utf8(rest.to_vec()).unwrap()
+        };
+        assert_eq!(without(FORM, "a=1&token=s3cr3t&text=a+b"), "a=1&text=a+b");
+        assert_eq!(without(FORM, "a=1&text=a+b"), "a=1&text=a+b");
+        let events = r#"{ "token" : "s3cr\"3t","event":{"token":"kept"}, "a":1.0 }"#;
+        assert_eq!(without(None, events), r#"{ "token" : "","event":{"token":"kept"}, "a":1.0 }"#);
+        assert_eq!(without(None, r#"{"token":"a","x":1,"\u0074oken":"b"}"#), r#"{"token":"","x":1,"\u0074oken":""}"#);
+        assert_eq!(without(None, "not json"), "not json");
+        assert_eq!(without(None, r#"{"a":1}"#), r#"{"a":1}"#);
+        let interactive = "payload=%7B%22type%22%3A%22block_actions%22%2C%22token%22%3A%22s3cr3t%22%7D&x=1";
+        assert_eq!(
+            without(FORM, interactive),
+            "payload=%7B%22type%22%3A%22block_actions%22%2C%22token%22%3A%22%22%7D&x=1"
+        );
     }
 
     #[test]

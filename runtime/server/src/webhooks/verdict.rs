@@ -16,6 +16,10 @@ use openclaw_domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::settings::OnPartial;
+
+/// What decided, where no transform was asked.
+const GATEWAY: &str = "gateway";
 /// Longest text a transform may say, in bytes; the contract in `wit/ingress-transform.wit` says so too.
 const LONGEST_TEXT: usize = 256 << 10;
 /// Bytes of a failure's text that are kept.
@@ -43,6 +47,8 @@ pub(super) struct Judgement {
     /// `name@sha256:…`, or the name alone when nothing ran to its end.
     transform: String,
     duration: Duration,
+    /// Placeholders that found no value, whatever became of the message.
+    pub(super) missing: u32,
 }
 
 /// Judges what came of a transform.
@@ -59,15 +65,16 @@ pub(super) fn judge(
         Ok(reply) => reply,
         Err(refusal) if is_the_transforms_doing(&refusal) => {
             let decision = failed(transform, &refusal);
-            return Ok(Judgement { decision, transform: transform.to_owned(), duration: elapsed });
+            return Ok(Judgement { decision, transform: transform.to_owned(), duration: elapsed, missing: 0 });
         }
         Err(Refusal::Cancelled) => return Err(Refusal::Busy("it is restarting".to_owned())),
         Err(refusal) => return Err(refusal),
     };
+    let missing = if let IngressOutcome::Message { missing, .. } = &reply.outcome { *missing } else { 0 };
     let decision = check(reply.outcome).unwrap_or_else(|reason| Decision::Failed {
         refusal: Refusal::TransformFailed { transform: transform.to_owned(), reason },
     });
-    Ok(Judgement { decision, transform: format!("{transform}@{}", reply.digest), duration: reply.duration })
+    Ok(Judgement { decision, transform: format!("{transform}@{}", reply.digest), duration: reply.duration, missing })
 }
 
 /// No `_` arm: a new refusal must decide whether a request it meets is kept.
@@ -81,12 +88,12 @@ const fn is_the_transforms_doing(refusal: &Refusal) -> bool {
         | Refusal::OverLimit { .. }
         | Refusal::SkillFailed { .. }
         | Refusal::Foreign { .. }
+        | Refusal::CapabilityDenied { .. }
         | Refusal::SkillNotFound(_)
         | Refusal::ToolNotFound { .. }
         | Refusal::InvalidRequest { .. }
         | Refusal::InvalidArguments { .. }
         | Refusal::Forbidden { .. }
-        | Refusal::CapabilityDenied { .. }
         | Refusal::NotConfigured { .. } => true,
         Refusal::AuthRequired
         | Refusal::AuthInvalid
@@ -142,6 +149,31 @@ fn check(outcome: IngressOutcome) -> Result<Decision, String> {
 }
 
 impl Judgement {
+    /// What the gateway decides itself, without a transform.
+    pub(super) fn discarded(reason: &str) -> Self {
+        let decision = Decision::Discard { reason: reason.to_owned() };
+        Self { decision, transform: GATEWAY.to_owned(), duration: Duration::ZERO, missing: 0 }
+    }
+
+    /// What becomes of it at an endpoint that does not send messages with gaps.
+    pub(super) fn whole_or(mut self, on_partial: OnPartial) -> Self {
+        let Decision::Message { missing: missing @ 1.., .. } = self.decision else { return self };
+        let found_nothing = |key| {
+            let placeholders = if missing == 1 { "placeholder" } else { "placeholders" };
+            format!("{missing} {placeholders} found no value, and `onPartial` is `{key}`")
+        };
+        match on_partial {
+            OnPartial::Send => {}
+            OnPartial::Discard => self.decision = Decision::Discard { reason: found_nothing("discard") },
+            OnPartial::Refuse => {
+                let transform = self.transform.split('@').next().unwrap_or_default().to_owned();
+                let refusal = Refusal::TransformFailed { transform, reason: found_nothing("refuse") };
+                self.decision = Decision::Failed { refusal };
+            }
+        }
+        self
+    }
+
     /// What is written down.
     pub(super) fn verdict(&self) -> Verdict {
         let (outcome, detail, status, response) = match &self.decision {

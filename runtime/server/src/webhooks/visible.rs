@@ -7,17 +7,6 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use openclaw_domain::Refusal;
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Delivery ids of providers: GitHub, Standard Webhooks, Svix, Shopify. A repeated delivery repeats its id.
-const DELIVERY_IDS: [HeaderName; 4] = [
-    HeaderName::from_static("x-github-delivery"),
-    HeaderName::from_static("webhook-id"),
-    HeaderName::from_static("svix-id"),
-    HeaderName::from_static("x-shopify-webhook-id"),
-];
-/// Longest idempotency key, in characters.
-const LONGEST_KEY: usize = 256;
-
 /// The media type of the body: lower case, without parameters; `None` if it is not said.
 ///
 /// # Errors
@@ -45,36 +34,15 @@ fn printable(value: &HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).chars().take(80).collect()
 }
 
-/// The sender's own id for the request: `Idempotency-Key`, else a provider's delivery id.
-///
-/// # Errors
-/// An `Idempotency-Key` that is not 1 to 256 visible ASCII characters, or stands there twice. A provider's id of
-/// another shape is no key: the provider could not mend it.
-pub(super) fn delivery_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
-    if let Some(key) = keys.next() {
-        if keys.next().is_some() {
-            return Err(Refusal::invalid("Idempotency-Key", "stands in the request more than once; send it once"));
-        }
-        return match as_key(key) {
-            Some(key) => Ok(Some(key)),
-            None => Err(Refusal::invalid("Idempotency-Key", "must be 1 to 256 visible ASCII characters")),
-        };
-    }
-    Ok(DELIVERY_IDS.iter().find_map(|name| headers.get(name).and_then(as_key)))
-}
-
-fn as_key(value: &HeaderValue) -> Option<String> {
-    let key = value.to_str().ok()?;
-    ((1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())).then(|| key.to_owned())
-}
-
 /// The headers in order, names in lower case; bytes that are not UTF-8 become U+FFFD.
-pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
+///
+/// `signatures` are those the endpoint's scheme reads, which an operator may have given any name.
+pub(super) fn headers(headers: &HeaderMap, signatures: &[HeaderName]) -> Vec<(String, String)> {
     let mut visible = Vec::with_capacity(headers.len());
     for (name, value) in headers {
+        let is_signature = signatures.contains(name);
         let name = name.as_str();
-        if !is_credential(name) && !concerns_the_connection(name) {
+        if !is_signature && !is_credential(name) && !concerns_the_connection(name) {
             visible.push((name.to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
         }
     }
@@ -196,28 +164,6 @@ mod tests {
     }
 
     #[test]
-    fn an_idempotency_key_wins_over_a_delivery_id() {
-        let key = |pairs: &[(&'static str, &'static str)]| delivery_key(&map(pairs));
-        assert_eq!(key(&[]).unwrap(), None);
-        for name in ["idempotency-key", "x-github-delivery", "webhook-id", "svix-id", "x-shopify-webhook-id"] {
-            assert_eq!(key(&[(name, "k-1")]).unwrap().as_deref(), Some("k-1"), "{name}");
-        }
-        assert_eq!(key(&[("webhook-id", "w"), ("idempotency-key", "k")]).unwrap().as_deref(), Some("k"));
-        assert_eq!(key(&[("webhook-id", "has space")]).unwrap(), None);
-        for bad in ["", "has space", "tab\tinside"] {
-            assert!(matches!(key(&[("idempotency-key", bad)]), Err(Refusal::InvalidRequest { .. })), "{bad:?}");
-        }
-        let mut long = HeaderMap::new();
-        long.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(&"k".repeat(256)).unwrap());
-        assert!(delivery_key(&long).unwrap().is_some());
-        long.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(&"k".repeat(257)).unwrap());
-        assert!(delivery_key(&long).is_err());
-        let mut twice = map(&[("idempotency-key", "a")]);
-        twice.append(IDEMPOTENCY_KEY, HeaderValue::from_static("a"));
-        assert!(delivery_key(&twice).is_err());
-    }
-
-    #[test]
     fn headers_that_prove_something_are_left_out() {
         for credential in [
             "authorization",
@@ -232,6 +178,13 @@ mod tests {
             "x-shopify-hmac-sha256",
             "x-gitlab-token",
             "x-openclaw-token",
+            "x-pagerduty-signature",
+            "x-twilio-signature",
+            "x-zm-signature",
+            "svix-signature",
+            "shopify-hmac-sha256",
+            "linear-signature",
+            "hub.verify_token",
             "x-signature-ed25519",
             "x-api-key",
             "x-auth",

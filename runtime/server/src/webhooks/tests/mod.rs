@@ -5,6 +5,7 @@ mod admitting;
 mod fakes;
 mod following;
 mod logging;
+mod signing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use tower::ServiceExt;
 
 use self::fakes::{FakeGuests, FakeInbox, FakeJournal};
 use super::{IngressParts, Webhooks};
-use crate::settings::{Endpoint, EndpointAuth, ServerSettings};
+use crate::settings::{Endpoint, EndpointAuth, OnPartial, ServerSettings};
 
 /// The secret of the guide.
 const SECRET: &str = "your-webhook-secret";
@@ -130,6 +131,7 @@ fn endpoint(tenant: &str, path: &str, message: &str) -> Endpoint {
         transform: "template".parse().unwrap(),
         settings: serde_json::json!({ "message": message }).to_string().into(),
         auth: EndpointAuth::SharedSecret(vec![Secret::new(SECRET.to_owned())]),
+        on_partial: OnPartial::Send,
         max_bytes: 1 << 20,
         requests_per_minute: 6_000,
     }
