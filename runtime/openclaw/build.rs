@@ -1,7 +1,8 @@
 //! Builds the components in `skills/` and puts them into the binary.
 //!
 //! Guests are built by a nested cargo into a target folder of their own: in the outer one it would wait for the lock
-//! that this very build holds. Invariant: the names, digests and bytes in the binary are of one and the same build.
+//! that this very build holds. A skill that asks for a capability is not bundled: what comes with the gateway works
+//! without a grant. Invariant: the names, digests and bytes in the binary are of one and the same build.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut table =
         String::from("/// Every bundled component, in order of names.\npub(crate) static ALL: &[Bundled] = &[\n");
     for built in build_many(&folders, &BuildOptions::default())? {
+        if built.package.manifest.as_ref().is_some_and(|manifest| !manifest.capabilities.is_empty()) {
+            continue;
+        }
         let kept = keep(&built.path)?;
         let (name, digest) = (built.name.as_str(), built.package.digest);
         let world = built.package.world()?.as_str();

@@ -1,5 +1,6 @@
 //! Folders as skill authors have them, built for real: the bundled skills, and folders with mistakes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use openclaw_domain::World;
@@ -8,6 +9,22 @@ use openclaw_package::{BuildError, BuildOptions, PackageError, build, build_many
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate lies two folders down").to_owned()
+}
+
+/// The capability an import belongs to; `None` for what every skill may import, and a panic for anything else.
+fn capability_of(import: &str) -> Option<&'static str> {
+    let (interface, _) = import.split_once('@').expect("an import has a version");
+    match interface {
+        "openclaw:gateway/log" | "openclaw:gateway/progress" => None,
+        // `wasi:http` passes these resources around.
+        "wasi:io/error" | "wasi:io/poll" | "wasi:io/streams" => None,
+        "openclaw:gateway/secrets" => Some("secrets"),
+        "openclaw:gateway/events" => Some("events"),
+        "wasi:http/types" | "wasi:http/outgoing-handler" => Some("http"),
+        "wasi:keyvalue/store" | "wasi:keyvalue/atomics" => Some("kv"),
+        "wasi:config/store" => Some("config"),
+        other => panic!("`{other}` is imported, and no capability goes by that name"),
+    }
 }
 
 /// Minimum of each memory in the file, in pages of 64 KiB.
@@ -22,7 +39,7 @@ fn memory_minimums(file: &[u8]) -> Vec<u64> {
 }
 
 #[test]
-fn bundled_components_import_log_at_most_and_begin_with_256_kib() {
+fn shipped_components_import_what_they_ask_for_at_most_and_begin_with_256_kib() {
     let root = repository();
     let mut dirs: Vec<PathBuf> =
         std::fs::read_dir(root.join("skills")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -34,8 +51,17 @@ fn bundled_components_import_log_at_most_and_begin_with_256_kib() {
     for built in built {
         let bytes = std::fs::read(&built.path).unwrap();
         assert_eq!(inspect(&bytes).unwrap(), built.package);
+        let requests = built.package.manifest.as_ref().unwrap().requests();
         match built.package.world().unwrap() {
-            World::Skill => assert_eq!(built.package.imports, ["openclaw:gateway/log@0.1.0"], "{}", built.name),
+            World::Skill => {
+                let imported: BTreeSet<&str> =
+                    built.package.imports.iter().filter_map(|import| capability_of(import)).collect();
+                // Secrets in headers are named in requests, so asking for them imports nothing.
+                let asked: BTreeSet<&str> = requests.iter().map(|request| request.capability.as_str()).collect();
+                assert!(imported.is_subset(&asked), "{}: {imported:?} without a request for it", built.name);
+                let unused: Vec<&&str> = asked.difference(&imported).filter(|name| **name != "secrets").collect();
+                assert!(unused.is_empty(), "{} asks for {unused:?} and never imports it", built.name);
+            }
             World::IngressTransform | World::EgressTransform | World::Transform => {
                 assert!(built.package.imports.is_empty(), "{}", built.name);
             }
