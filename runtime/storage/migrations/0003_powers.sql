@@ -82,5 +82,5 @@ CREATE TABLE pauses (
     PRIMARY KEY (tenant, skill)
 ) STRICT, WITHOUT ROWID;
 
--- Requests that were accepted while their tenant was paused wait for their transform.
-CREATE INDEX inbox_queued ON inbox (tenant, number) WHERE outcome = 'queued';
+-- Requests that were accepted while their tenant was paused wait for their transform. Ids are in order of time.
+CREATE INDEX inbox_queued ON inbox (tenant, id) WHERE outcome = 'queued';

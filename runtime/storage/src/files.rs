@@ -104,6 +104,12 @@ impl Unfinished {
         &self.path
     }
 
+    /// Writes bytes at its end and syncs them.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), IoFailure> {
+        let mut file = &self.file;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(IoFailure::when("write", &self.path))
+    }
+
     /// Syncs it and gives it its name, replacing what had it; then syncs the folder.
     pub(crate) fn finish(mut self) -> Result<(), IoFailure> {
         self.file.sync_all().map_err(IoFailure::when("sync", &self.path))?;

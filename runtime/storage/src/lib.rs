@@ -25,6 +25,11 @@ mod packages;
 mod rows;
 mod tokens;
 
+mod grants;
+mod machine_key;
+mod sealed;
+mod secrets;
+
 mod backup;
 mod manifest;
 mod restore;
@@ -34,7 +39,10 @@ mod tests;
 
 pub use backup::{BackupError, BackupReport};
 pub use error::{IoFailure, OpenError, StorageError};
+pub use grants::{GrantFiles, GrantProblem, GrantTextError, from_text, to_text};
 pub use lock::{HomeLock, LockError};
 pub use restore::{IfOccupied, RestoreError, RestoreReport, restore};
 pub use schema::SCHEMA_VERSION;
+pub use sealed::{MAX_SECRET, SealedSecret, SecretError};
+pub use secrets::{ConfiguredSecrets, SecretSources, Source};
 pub use storage::{Listener, Storage, StorageOptions, StorageStats};

@@ -2,11 +2,13 @@
 //! still until it is told to go on.
 
 mod backup;
+mod grants;
 mod inbox;
 mod journal;
 mod kv;
 mod opening;
 mod packages;
+mod secrets;
 mod tokens;
 mod writer;
 
