@@ -2,7 +2,7 @@
 
 use crate::{TenantId, Timestamp, TraceId};
 
-/// What kind of fact. The names are the guide's.
+/// What kind of fact. The names are the guide's, but for `skill.event`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// A skill or task is done.
@@ -15,12 +15,20 @@ pub enum EventKind {
     ChannelDisconnected,
     /// Something a defender wants to know.
     SecurityAlert,
+    /// An event of a skill's own, under a name the skill gave it.
+    SkillEvent,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::TaskCompleted, Self::Error, Self::MessageReceived, Self::ChannelDisconnected, Self::SecurityAlert];
+    pub const ALL: [Self; 6] = [
+        Self::TaskCompleted,
+        Self::Error,
+        Self::MessageReceived,
+        Self::ChannelDisconnected,
+        Self::SecurityAlert,
+        Self::SkillEvent,
+    ];
 
     /// Its name on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -30,6 +38,7 @@ impl EventKind {
             Self::MessageReceived => "channel.message.received",
             Self::ChannelDisconnected => "channel.disconnected",
             Self::SecurityAlert => "security.alert",
+            Self::SkillEvent => "skill.event",
         }
     }
 

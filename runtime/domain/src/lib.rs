@@ -46,7 +46,7 @@ pub use ids::{
     Digest, EndpointName, IdError, InvocationId, SecretName, SkillName, TenantId, ToolName, TraceId, WebhookId,
 };
 pub use ingress::{IngressCall, IngressOutcome, IngressReply, IngressRequest};
-pub use limits::{CallLimits, TenantLimits};
+pub use limits::{CallLimits, TenantLimits, TenantUse};
 pub use origin::{Origin, OriginError, Scheme};
 pub use progress::{Progress, ProgressSink};
 pub use refusal::{BoxError, Refusal};

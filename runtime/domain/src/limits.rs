@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::ports::KvUse;
+
 /// The bounds of one call. Each has a hostile guest in the test suite that runs into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimits {
@@ -60,4 +62,17 @@ impl Default for TenantLimits {
             concurrent_calls: 48,
         }
     }
+}
+
+/// How much of its limits a tenant uses at this moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TenantUse {
+    /// Calls that run or wait.
+    pub calls_now: u32,
+    /// Calls begun within the last minute, to the nearest the limit can tell.
+    pub calls_last_minute: u32,
+    /// Bytes sent and received over HTTP by its guests since the gateway started.
+    pub egress_bytes: u64,
+    /// What its skills keep.
+    pub kv: KvUse,
 }

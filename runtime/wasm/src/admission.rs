@@ -32,6 +32,8 @@ struct State {
 #[derive(Debug)]
 struct Waiter {
     weight: usize,
+    /// What its tenant may hold.
+    share: usize,
     admit: oneshot::Sender<Permit>,
 }
 
@@ -61,11 +63,19 @@ impl Admission {
         self.share
     }
 
-    /// Waits for a turn. The caller bounds the wait by its deadline.
+    /// Waits for a turn; `places` is what this tenant may hold if that is less than its share. The caller bounds the
+    /// wait by its deadline.
     ///
     /// Cancel safety: a waiter that is dropped gives its turn to the next.
-    pub(crate) async fn admit(self: &Arc<Self>, tenant: &TenantId, weight: NonZeroUsize) -> Result<Permit, Refusal> {
+    pub(crate) async fn admit(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        weight: NonZeroUsize,
+        places: usize,
+    ) -> Result<Permit, Refusal> {
         let weight = weight.get();
+        // A component heavier than what its tenant may hold runs alone.
+        let share = self.share.min(places.max(weight));
         if weight > self.share {
             return Err(Refusal::Busy(format!(
                 "an instance of this component needs {weight} of {} places",
@@ -74,7 +84,7 @@ impl Admission {
         }
         let turn = {
             let mut state = self.lock();
-            if state.turns.is_empty() && state.fits(tenant, weight, self.share) {
+            if state.turns.is_empty() && state.fits(tenant, weight, share) {
                 return Ok(self.hand_out(&mut state, tenant, weight));
             }
             let queue = state.waiting.entry(tenant.clone()).or_default();
@@ -82,7 +92,7 @@ impl Admission {
                 return Err(Refusal::Busy(format!("{} calls of this tenant wait already", self.max_waiting)));
             }
             let (admit, turn) = oneshot::channel();
-            queue.push_back(Waiter { weight, admit });
+            queue.push_back(Waiter { weight, share, admit });
             if queue.len() == 1 {
                 state.turns.push_back(tenant.clone());
             }
@@ -111,11 +121,11 @@ impl Admission {
             while queue.front().is_some_and(|waiter| waiter.admit.is_closed()) {
                 queue.pop_front();
             }
-            let Some(weight) = queue.front().map(|waiter| waiter.weight) else {
+            let Some((weight, share)) = queue.front().map(|waiter| (waiter.weight, waiter.share)) else {
                 state.waiting.remove(&tenant);
                 continue;
             };
-            if !state.fits(&tenant, weight, self.share) {
+            if !state.fits(&tenant, weight, share) {
                 state.turns.push_back(tenant);
                 skipped += 1;
                 continue;
@@ -184,15 +194,16 @@ mod tests {
     }
 
     const ONE: NonZeroUsize = NonZeroUsize::MIN;
+    const ALL: usize = usize::MAX;
 
     #[tokio::test]
     async fn one_tenant_never_holds_more_than_its_share() {
         let gate = Admission::new(4, 8);
         let (a, b) = (tenant("a"), tenant("b"));
-        let held: Vec<_> = (0..3).map(|_| gate.admit(&a, ONE).now_or_never().unwrap().unwrap()).collect();
-        let mut fourth = Box::pin(gate.admit(&a, ONE));
+        let held: Vec<_> = (0..3).map(|_| gate.admit(&a, ONE, ALL).now_or_never().unwrap().unwrap()).collect();
+        let mut fourth = Box::pin(gate.admit(&a, ONE, ALL));
         assert!(fourth.as_mut().now_or_never().is_none());
-        let other = gate.admit(&b, ONE).now_or_never().expect("room is kept for others").unwrap();
+        let other = gate.admit(&b, ONE, ALL).now_or_never().expect("room is kept for others").unwrap();
         drop(other);
         drop(held);
         assert!(fourth.now_or_never().unwrap().is_ok());
@@ -200,13 +211,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_tenant_with_fewer_places_waits_for_its_own() {
+        let gate = Admission::new(8, 8);
+        let a = tenant("a");
+        let first = gate.admit(&a, ONE, 1).now_or_never().unwrap().unwrap();
+        let mut second = Box::pin(gate.admit(&a, ONE, 1));
+        assert!(second.as_mut().now_or_never().is_none());
+        assert!(gate.admit(&tenant("b"), ONE, ALL).now_or_never().unwrap().is_ok());
+        drop(first);
+        assert!(second.now_or_never().unwrap().is_ok());
+    }
+
+    #[tokio::test]
     async fn waiting_tenants_take_turns() {
         let gate = Admission::new(1, 8);
         let (a, b) = (tenant("a"), tenant("b"));
-        let first = gate.admit(&a, ONE).await.unwrap();
-        let mut a2 = Box::pin(gate.admit(&a, ONE));
-        let mut a3 = Box::pin(gate.admit(&a, ONE));
-        let mut b1 = Box::pin(gate.admit(&b, ONE));
+        let first = gate.admit(&a, ONE, ALL).await.unwrap();
+        let mut a2 = Box::pin(gate.admit(&a, ONE, ALL));
+        let mut a3 = Box::pin(gate.admit(&a, ONE, ALL));
+        let mut b1 = Box::pin(gate.admit(&b, ONE, ALL));
         for waiting in [&mut a2, &mut a3, &mut b1] {
             assert!(waiting.as_mut().now_or_never().is_none());
         }
@@ -222,20 +245,20 @@ mod tests {
     async fn a_full_queue_says_busy_and_a_waiter_that_left_is_passed_over() {
         let gate = Admission::new(1, 1);
         let a = tenant("a");
-        let held = gate.admit(&a, ONE).await.unwrap();
-        let mut left = Box::pin(gate.admit(&a, ONE));
+        let held = gate.admit(&a, ONE, ALL).await.unwrap();
+        let mut left = Box::pin(gate.admit(&a, ONE, ALL));
         assert!(left.as_mut().now_or_never().is_none());
-        assert!(matches!(gate.admit(&a, ONE).now_or_never(), Some(Err(Refusal::Busy(_)))));
+        assert!(matches!(gate.admit(&a, ONE, ALL).now_or_never(), Some(Err(Refusal::Busy(_)))));
         drop(left);
         drop(held);
         assert_eq!(gate.in_use(), 0);
-        assert!(gate.admit(&a, ONE).now_or_never().unwrap().is_ok());
+        assert!(gate.admit(&a, ONE, ALL).now_or_never().unwrap().is_ok());
     }
 
     #[tokio::test]
     async fn what_can_never_fit_is_refused_at_once() {
         let gate = Admission::new(4, 8);
         let heavy = NonZeroUsize::new(4).unwrap();
-        assert!(matches!(gate.admit(&tenant("a"), heavy).now_or_never(), Some(Err(Refusal::Busy(_)))));
+        assert!(matches!(gate.admit(&tenant("a"), heavy, ALL).now_or_never(), Some(Err(Refusal::Busy(_)))));
     }
 }

@@ -19,6 +19,7 @@ use crate::admission::{Admission, Permit};
 use crate::host::log::LogBook;
 use crate::lane::Lane;
 use crate::limits::OnRefusal;
+use crate::reach::Reach;
 use crate::state::{HostState, Slice, new_store};
 use crate::stop::classify;
 use crate::ticker::{Ticker, Ticking};
@@ -33,7 +34,7 @@ pub(crate) struct Runner {
 }
 
 /// What one run needs to know besides the guest itself.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Task {
     /// How the guest is named in refusals and logs.
     pub(crate) guest: Arc<str>,
@@ -45,6 +46,10 @@ pub(crate) struct Task {
     pub(crate) on_refusal: OnRefusal,
     pub(crate) wasi: bool,
     pub(crate) weight: NonZeroUsize,
+    /// Places the tenant may hold at one time, if fewer than its share.
+    pub(crate) places: usize,
+    /// What the call may reach, if its component imports any of it.
+    pub(crate) reach: Option<Arc<Reach>>,
 }
 
 impl Task {
@@ -86,10 +91,10 @@ impl Runner {
         let permit = self.admit(task, deadline).await?;
         let slice = Slice::default();
         let log = LogBook::new(Arc::clone(&task.guest), task.tenant.clone(), task.trace, task.limits.log_bytes);
-        let state = HostState::new(&task.limits, task.on_refusal, log, task.wasi);
+        let state = HostState::new(&task.limits, task.on_refusal, log, task.wasi, task.reach.clone());
         let store = new_store(&self.engine, state, &task.limits, deadline, &slice);
         let running = Running { work: Some(work(store)), _permit: permit, _ticking: self.ticker.run() };
-        let ended = self.drive(running, &slice, deadline).await;
+        let ended = self.drive(task, running, &slice).await;
         let (result, state) = match ended {
             Ended::Returned(returned) => *returned,
             Ended::TimedOut => return Err(task.timed_out()),
@@ -118,7 +123,7 @@ impl Runner {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
         let permit = self.admit(task, task.deadline).await?;
-        let elsewhere = self.lane.take_over(async move {
+        let elsewhere = self.lane.take_over(&task.tenant, async move {
             let _permit = permit;
             work()
         });
@@ -130,7 +135,7 @@ impl Runner {
     }
 
     async fn admit(&self, task: &Task, deadline: Instant) -> Result<Permit, Refusal> {
-        let mut admit = std::pin::pin!(self.admission.admit(&task.tenant, task.weight));
+        let mut admit = std::pin::pin!(self.admission.admit(&task.tenant, task.weight, task.places));
         // Most calls find room at once; they need no timer.
         if let Poll::Ready(permit) = poll_once(admit.as_mut()).await {
             return permit;
@@ -140,7 +145,7 @@ impl Runner {
             .unwrap_or_else(|_| Err(Refusal::Busy("no instance became free within the deadline".to_owned())))
     }
 
-    async fn drive<T: Send + 'static>(&self, mut running: Running<T>, slice: &Slice, deadline: Instant) -> Ended<T> {
+    async fn drive<T: Send + 'static>(&self, task: &Task, mut running: Running<T>, slice: &Slice) -> Ended<T> {
         if let Poll::Ready(ended) = poll_once(Pin::new(&mut running)).await {
             return ended;
         }
@@ -153,12 +158,12 @@ impl Runner {
             if let Some(ended) = here.await {
                 return ended;
             }
-            match self.lane.take_over(running) {
+            match self.lane.take_over(&task.tenant, running) {
                 Some(elsewhere) => elsewhere.await.unwrap_or_else(|error| Ended::Broke(error.to_string())),
                 None => Ended::Broke("no threads for long-running guests".to_owned()),
             }
         };
-        timeout_at(deadline.into(), rest).await.unwrap_or(Ended::TimedOut)
+        timeout_at(task.deadline.into(), rest).await.unwrap_or(Ended::TimedOut)
     }
 }
 

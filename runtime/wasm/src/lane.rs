@@ -1,13 +1,17 @@
 //! Where guests go that outlive their first slice: a small runtime of its own, on threads the scheduler prefers less.
 //!
-//! Invariant: a guest that computes never holds up the threads that do I/O for longer than one tick.
+//! Invariant: a guest that computes never holds up the threads that do I/O for longer than one tick, and among
+//! themselves guests take turns by tenant.
 
 use std::future::Future;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use openclaw_domain::TenantId;
 use rustix::process::setpriority_process;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::turns::{InTurns, Turns};
 
 /// How much less the scheduler prefers guest threads; 10 leaves I/O threads about nine tenths of a contended core.
 const NICENESS: i32 = 10;
@@ -18,24 +22,34 @@ const THREADS: usize = 2;
 const STACK: usize = 16 << 20;
 
 /// The runtime, started when the first guest needs it.
-#[derive(Debug, Default)]
-pub(crate) struct Lane(OnceLock<Option<Runtime>>);
+#[derive(Debug)]
+pub(crate) struct Lane {
+    runtime: OnceLock<Option<Runtime>>,
+    turns: Arc<Turns>,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self { runtime: OnceLock::new(), turns: Turns::new(THREADS) }
+    }
+}
 
 impl Lane {
-    /// Takes over a future; dropping the handle ends it at its next tick. `None` if no thread can be had.
-    pub(crate) fn take_over<F>(&self, future: F) -> Option<AbortOnDropHandle<F::Output>>
+    /// Takes over a tenant's future; dropping the handle ends it at its next tick. `None` if no thread can be had.
+    pub(crate) fn take_over<F>(&self, tenant: &TenantId, future: F) -> Option<AbortOnDropHandle<F::Output>>
     where
         F: Future + Send + 'static,
         F::Output: Send,
     {
-        let runtime = self.0.get_or_init(start).as_ref()?;
+        let runtime = self.runtime.get_or_init(start).as_ref()?;
+        let future = InTurns::new(Arc::clone(&self.turns), tenant.clone(), future);
         Some(AbortOnDropHandle::new(runtime.spawn(future)))
     }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        if let Some(Some(runtime)) = self.0.take() {
+        if let Some(Some(runtime)) = self.runtime.take() {
             // Not `drop`: that would wait for guests, and may happen on an async thread.
             runtime.shutdown_background();
         }

@@ -12,6 +12,13 @@ mod lane;
 mod limits;
 mod stop;
 mod ticker;
+mod turns;
+
+mod alerts;
+mod in_flight;
+mod meter;
+mod reach;
+mod serving;
 
 mod bindings;
 mod host;
@@ -37,5 +44,5 @@ mod registry;
 pub use engine::Rung;
 pub use jail::{COMPILE_COMMAND, compile_child_main};
 pub use nothing::NothingGranted;
-pub use registry::{InstallError, Installation, OpenError, Registry, RegistryParts};
+pub use registry::{InstallError, Installation, Learned, OpenError, Registry, RegistryParts};
 pub use settings::{CompileSettings, WasmSettings};

@@ -1,16 +1,19 @@
-//! Import-derived linking: a component is linked with exactly the interfaces it imports, each of which must be allowed.
+//! Import-derived linking: a component is linked with exactly the interfaces it imports, each of which must be known
+//! and, if it belongs to a capability, granted. One that is not granted is there as a trap that says so.
 //!
-//! Invariant: what is not allowed is not in the linker, so that even a bug in the check cannot hand it out.
+//! Invariant: the host of what is not granted is not in the linker, so that even a bug in a check cannot hand it out.
 
 use std::collections::BTreeSet;
 
-use openclaw_domain::World;
+use openclaw_domain::{Capability, GrantShape, World};
 use wasmtime::Engine;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, HasSelf, Linker, ResourceType};
 
-use crate::bindings::skill::openclaw::gateway::log;
-use crate::host::wasi;
+use crate::bindings::skill::openclaw::gateway::{events, log, progress, secrets};
+use crate::host::{config, http, kv, wasi};
 use crate::state::HostState;
+use crate::stop::Stopped;
 
 /// The version of our own package that is served. From the first release on the one before it is, too.
 pub(crate) const PACKAGE: &str = "openclaw:gateway";
@@ -65,8 +68,10 @@ pub(crate) fn refusal(world: World, name: &str) -> Option<String> {
     }
     if let Some(interface) = import.interface.strip_prefix("openclaw:gateway/") {
         return match interface {
-            "log" if import.version == Some(VERSION) => None,
-            "log" => Some(format!("this gateway serves version {VERSION}; build against its `wit/`")),
+            "log" | "progress" | "secrets" | "events" if import.version == Some(VERSION) => None,
+            "log" | "progress" | "secrets" | "events" => {
+                Some(format!("this gateway serves version {VERSION}; build against its `wit/`"))
+            }
             _ => Some(format!("this gateway has no such interface in {PACKAGE}@{VERSION}")),
         };
     }
@@ -78,13 +83,22 @@ pub(crate) fn refusal(world: World, name: &str) -> Option<String> {
             Some("only WASI 0.2 is served; for WASI 0.3 guests build with the 0.2 target or, with componentize-qjs, `--sync`".into())
         };
     }
+    if let "wasi:http/types" | "wasi:http/outgoing-handler" = import.interface {
+        let served = import.version.and_then(|version| version.strip_prefix("0.2.")).is_some_and(is_patch);
+        return (!served).then(|| "only `wasi:http` 0.2 is served; build for WASI 0.2".into());
+    }
+    if capability(name).is_some() {
+        return None;
+    }
     let package = import.interface.split('/').next().unwrap_or_default();
     Some(match package {
         "wasi:sockets" => "raw sockets are never linked; use the `http` capability".into(),
         "wasi:filesystem" => "no grant allows it: the `files` capability is not served by this version".into(),
-        "wasi:http" => "no grant allows it: the `http` capability is not served by this version".into(),
-        "wasi:keyvalue" => "no grant allows it: the `kv` capability is not served by this version".into(),
-        "wasi:config" => "no grant allows it: the `config` capability is not served by this version".into(),
+        "wasi:http" => "of `wasi:http` a skill uses `types` and `outgoing-handler`".into(),
+        "wasi:keyvalue" => {
+            "of `wasi:keyvalue` `store`, `atomics` and `batch` are served, in `0.2.0-draft` and `0.2.0-draft2`".into()
+        }
+        "wasi:config" => "of `wasi:config` `store@0.2.0-rc.1` is served".into(),
         _ => "no capability of this gateway goes by that name".into(),
     })
 }
@@ -93,8 +107,43 @@ fn is_patch(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A linker with exactly these imports.
-pub(crate) fn build(engine: &Engine, world: World, imports: &[String]) -> wasmtime::Result<Linker<HostState>> {
+/// The capability an import belongs to; `None` for what is always there and for what nobody may import.
+pub(crate) fn capability(name: &str) -> Option<Capability> {
+    let import = Import::parse(name);
+    match (import.interface, import.version) {
+        ("wasi:http/types" | "wasi:http/outgoing-handler", _) => Some(Capability::Http),
+        (
+            "wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch",
+            Some("0.2.0-draft" | "0.2.0-draft2"),
+        ) => Some(Capability::Kv),
+        ("wasi:config/store", Some("0.2.0-rc.1")) => Some(Capability::Config),
+        ("openclaw:gateway/secrets", _) => Some(Capability::Secrets),
+        ("openclaw:gateway/events", _) => Some(Capability::Events),
+        _ => None,
+    }
+}
+
+/// The capabilities a component needs a grant for.
+pub(crate) fn needs(world: World, imports: &[String]) -> BTreeSet<Capability> {
+    match world {
+        World::Skill => imports.iter().filter_map(|name| capability(name)).collect(),
+        World::IngressTransform | World::EgressTransform | World::Transform => BTreeSet::new(),
+    }
+}
+
+/// The interface an import names, without its version.
+pub(crate) fn interface(name: &str) -> &str {
+    Import::parse(name).interface
+}
+
+/// A linker with exactly these imports, of which those of capabilities that are not in `shape` are traps.
+pub(crate) fn build(
+    engine: &Engine,
+    world: World,
+    imports: &[String],
+    shape: &GrantShape,
+    component: Option<&Component>,
+) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
     // A component made of parts imports one interface in as many versions as its parts were built against. wasmtime
     // serves all of them from one definition, and refuses a second.
@@ -104,26 +153,99 @@ pub(crate) fn build(engine: &Engine, world: World, imports: &[String]) -> wasmti
             wasmtime::bail!("`{name}` is not linked: {reason}");
         }
         let import = Import::parse(name);
-        if !linked.insert(import.interface) {
+        if import.interface.starts_with("wasi:keyvalue/") {
+            // The drafts are not versions of each other: each has a definition of its own.
+            if shape.0.contains(&Capability::Kv) && !kv::link(&mut linker, name)? {
+                wasmtime::bail!("`{name}` is allowed but has no host");
+            }
             continue;
         }
-        if import.interface == "openclaw:gateway/log" {
-            log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-        } else if !wasi::link(&mut linker, import.interface)? {
-            wasmtime::bail!("`{name}` is allowed but has no host");
+        if !linked.insert(import.interface) || capability(name).is_some_and(|needed| !shape.0.contains(&needed)) {
+            continue;
         }
+        match import.interface {
+            "openclaw:gateway/log" => log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?,
+            "openclaw:gateway/progress" => progress::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?,
+            "openclaw:gateway/secrets" => secrets::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?,
+            "openclaw:gateway/events" => events::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?,
+            interface => {
+                let known = wasi::link(&mut linker, interface)?
+                    || http::link(&mut linker, interface)?
+                    || config::link(&mut linker, interface)?;
+                if !known {
+                    wasmtime::bail!("`{name}` is allowed but has no host");
+                }
+            }
+        }
+    }
+    if let Some(component) = component {
+        link_traps(&mut linker, engine, component, shape)?;
     }
     Ok(linker)
 }
 
+/// Defines each function of an interface that is not granted as one that ends the call and says which it was.
+fn link_traps(
+    linker: &mut Linker<HostState>,
+    engine: &Engine,
+    component: &Component,
+    shape: &GrantShape,
+) -> wasmtime::Result<()> {
+    // A resource that an interface uses of another is in both; it is defined where it is first met.
+    let mut met: Vec<ResourceType> = Vec::new();
+    let component_type = component.component_type();
+    for (name, import) in component_type.imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = import.ty else { continue };
+        let ungranted = capability(name).filter(|needed| !shape.0.contains(needed));
+        for (item, export) in instance.exports(engine) {
+            match export.ty {
+                ComponentItem::Resource(resource) => {
+                    let is_new = !met.contains(&resource);
+                    met.push(resource);
+                    if is_new && ungranted.is_some() {
+                        linker.instance(name)?.resource(item, ResourceType::host::<()>(), |_, _| Ok(()))?;
+                    }
+                }
+                ComponentItem::ComponentFunc(_) => {
+                    let Some(needed) = ungranted else { continue };
+                    let function: std::sync::Arc<str> = format!("{name}#{item}").into();
+                    linker.instance(name)?.func_new(item, move |mut store, _, _, _| {
+                        store.data_mut().deny_import(needed, &function);
+                        Err(Stopped::NotGranted.into())
+                    })?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Whether any of these imports needs the WASI side of a store.
 pub(crate) fn needs_wasi(imports: &[String]) -> bool {
-    imports.iter().any(|name| name.starts_with("wasi:"))
+    imports.iter().any(|name| ALWAYS.contains(&interface(name)))
+}
+
+/// Whether any of these imports needs to know which call it serves.
+pub(crate) fn needs_reach(imports: &[String]) -> bool {
+    imports.iter().any(|name| capability(name).is_some() || interface(name) == "openclaw:gateway/progress")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const STANDARD: [&str; 9] = [
+        "wasi:http/types@0.2.12",
+        "wasi:http/outgoing-handler@0.2.3",
+        "wasi:keyvalue/store@0.2.0-draft",
+        "wasi:keyvalue/atomics@0.2.0-draft",
+        "wasi:keyvalue/batch@0.2.0-draft",
+        "wasi:keyvalue/store@0.2.0-draft2",
+        "wasi:keyvalue/atomics@0.2.0-draft2",
+        "wasi:keyvalue/batch@0.2.0-draft2",
+        "wasi:config/store@0.2.0-rc.1",
+    ];
 
     #[test]
     fn every_interface_that_is_allowed_has_a_host() {
@@ -131,9 +253,12 @@ mod tests {
         let imports: Vec<String> = ALWAYS
             .iter()
             .map(|interface| format!("{interface}@0.2.6"))
-            .chain([format!("{PACKAGE}/log@{VERSION}")])
+            .chain(["log", "progress", "secrets", "events"].map(|own| format!("{PACKAGE}/{own}@{VERSION}")))
+            .chain(STANDARD.map(str::to_owned))
             .collect();
-        build(&engine, World::Skill, &imports).unwrap();
+        let all = GrantShape(Capability::ALL.into());
+        build(&engine, World::Skill, &imports, &all, None).unwrap();
+        assert_eq!(needs(World::Skill, &imports), all.0);
     }
 
     #[test]
@@ -142,7 +267,11 @@ mod tests {
         for name in [
             "wasi:sockets/tcp@0.2.3",
             "wasi:filesystem/types@0.2.3",
-            "wasi:http/outgoing-handler@0.2.3",
+            "wasi:http/outgoing-handler@0.3.0",
+            "wasi:http/incoming-handler@0.2.3",
+            "wasi:keyvalue/store@0.2.0",
+            "wasi:keyvalue/watcher@0.2.0-draft",
+            "wasi:config/store@0.2.0-draft",
             "wasi:clocks/monotonic-clock@0.3.0",
             "wasi:clocks/monotonic-clock",
             "openclaw:gateway/log@0.2.0",
@@ -150,7 +279,8 @@ mod tests {
             "acme:thing/x",
         ] {
             assert!(refusal(World::Skill, name).is_some(), "{name}");
-            assert!(build(&engine, World::Skill, &[name.to_owned()]).is_err(), "{name}");
+            let all = GrantShape(Capability::ALL.into());
+            assert!(build(&engine, World::Skill, &[name.to_owned()], &all, None).is_err(), "{name}");
         }
     }
 

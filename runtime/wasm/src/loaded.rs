@@ -30,6 +30,8 @@ pub(crate) struct Loaded {
     pub(crate) entry: Entry,
     /// Whether its stores need the WASI side.
     pub(crate) wasi: bool,
+    /// Whether its stores need to know which call they serve.
+    pub(crate) reaches: bool,
     /// Places in the pool one instance takes.
     pub(crate) weight: NonZeroUsize,
     /// Compiled schemas of its tools.
@@ -149,16 +151,22 @@ impl Loader {
     }
 
     /// The component of a skill, if it is in memory.
-    pub(crate) fn in_memory(&self, installed: &Installed) -> Option<Arc<Loaded>> {
+    pub(crate) fn in_memory(&self, installed: &Installed, shape: &GrantShape) -> Option<Arc<Loaded>> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        let loaded = Arc::clone(self.ready().get(&(installed.digest, GrantShape::default()))?);
+        // An empty set is cloned without an allocation.
+        let loaded = Arc::clone(self.ready().get(&(installed.digest, shape.clone()))?);
         loaded.last_call.store(call, Ordering::Relaxed);
         Some(loaded)
     }
 
     /// The component of a skill, from the cache or compiled anew, kept in memory from now on.
-    pub(crate) async fn load(&self, installed: &Installed, trace: TraceId) -> Result<Arc<Loaded>, LoadError> {
-        let key = (installed.digest, GrantShape::default());
+    pub(crate) async fn load(
+        &self,
+        installed: &Installed,
+        shape: GrantShape,
+        trace: TraceId,
+    ) -> Result<Arc<Loaded>, LoadError> {
+        let key = (installed.digest, shape);
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let flight = self.flight(installed.digest);
         let _alone = flight.gate.lock().await;
@@ -166,7 +174,7 @@ impl Loader {
             return Ok(Arc::clone(loaded));
         }
         let component = self.component(installed.digest, &installed.tenant, trace, None).await?;
-        let loaded = Arc::new(self.link(&component, installed, call)?);
+        let loaded = Arc::new(self.link(&component, installed, &key.1, call)?);
         let mut ready = self.ready();
         ready.insert(key, Arc::clone(&loaded));
         while ready.len() > self.capacity {
@@ -198,12 +206,12 @@ impl Loader {
         self.component(installed.digest, &installed.tenant, TraceId::new(), None).await.map(drop)
     }
 
-    /// Compiles and links bytes that are about to be installed, without keeping them in memory.
+    /// Compiles and links bytes that are about to be installed, with no power at all, without keeping them in memory.
     pub(crate) async fn try_out(&self, installed: &Installed, bytes: &[u8]) -> Result<Loaded, LoadError> {
         let flight = self.flight(installed.digest);
         let _alone = flight.gate.lock().await;
         let component = self.component(installed.digest, &installed.tenant, TraceId::new(), Some(bytes)).await?;
-        self.link(&component, installed, 0)
+        self.link(&component, installed, &GrantShape::default(), 0)
     }
 
     /// Forgets a component nobody has installed any more. Calls in flight keep theirs.
@@ -266,9 +274,16 @@ impl Loader {
         });
     }
 
-    fn link(&self, component: &Component, installed: &Installed, call: u64) -> Result<Loaded, LoadError> {
+    fn link(
+        &self,
+        component: &Component,
+        installed: &Installed,
+        shape: &GrantShape,
+        call: u64,
+    ) -> Result<Loaded, LoadError> {
         let wrong = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
-        let linker = linker::build(&self.engine, installed.world, &installed.imports).map_err(wrong)?;
+        let linker = linker::build(&self.engine, installed.world, &installed.imports, shape, Some(component));
+        let linker = linker.map_err(wrong)?;
         let pre = linker.instantiate_pre(component).map_err(wrong)?;
         let entry = match installed.world {
             World::Skill => Entry::Skill(SkillCorePre::new(pre).map_err(wrong)?),
@@ -287,6 +302,7 @@ impl Loader {
         Ok(Loaded {
             entry,
             wasi: linker::needs_wasi(&installed.imports),
+            reaches: linker::needs_reach(&installed.imports),
             weight: weight(memories),
             schemas,
             last_call: AtomicU64::new(call),

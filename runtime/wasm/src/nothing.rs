@@ -10,9 +10,7 @@ use bytes::Bytes;
 use openclaw_domain::ports::{
     Bucket, Egress, Grants, Kv, KvChange, KvError, KvQuota, KvUse, Paused, Policy, SecretValue, Secrets, Swapped,
 };
-use openclaw_domain::{
-    EgressError, Grant, Incoming, Outgoing, Refusal, SecretName, SkillName, TenantId, TenantLimits,
-};
+use openclaw_domain::{EgressError, Grant, Incoming, Outgoing, Refusal, SecretName, SkillName, TenantId, TenantLimits};
 
 /// No grant, no secret, no way out, no state; every tenant has these limits and nothing is paused.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,14 +49,7 @@ impl Kv for NothingGranted {
         Err(absent("the store of keys and values").into())
     }
 
-    async fn swap(
-        &self,
-        _: &Bucket,
-        _: String,
-        _: Option<Bytes>,
-        _: Bytes,
-        _: KvQuota,
-    ) -> Result<Swapped, KvError> {
+    async fn swap(&self, _: &Bucket, _: String, _: Option<Bytes>, _: Bytes, _: KvQuota) -> Result<Swapped, KvError> {
         Err(absent("the store of keys and values").into())
     }
 

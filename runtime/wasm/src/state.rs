@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use openclaw_domain::CallLimits;
+use openclaw_domain::{CallLimits, Capability};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, UpdateDeadline};
 
+use crate::host::http::Http;
 use crate::host::log::LogBook;
 use crate::host::wasi::Wasi;
 use crate::limits::{Limiter, OnRefusal};
+use crate::reach::Reach;
 use crate::stop::Stopped;
 
 /// Everything a host function can reach.
@@ -20,17 +22,29 @@ pub(crate) struct HostState {
     pub(crate) table: ResourceTable,
     /// Only for components that import WASI.
     pub(crate) wasi: Option<Box<Wasi>>,
+    /// Only for components that import a capability or `progress`.
+    pub(crate) reach: Option<Arc<Reach>>,
+    /// Only for those that import `wasi:http`.
+    pub(crate) http: Option<Box<Http>>,
     host_calls: u64,
     max_host_calls: u64,
 }
 
 impl HostState {
-    pub(crate) fn new(limits: &CallLimits, on_refusal: OnRefusal, log: LogBook, wasi: bool) -> Self {
+    pub(crate) fn new(
+        limits: &CallLimits,
+        on_refusal: OnRefusal,
+        log: LogBook,
+        wasi: bool,
+        reach: Option<Arc<Reach>>,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         Self {
             limiter: Limiter::new(limits, on_refusal),
             wasi: wasi.then(|| Box::new(Wasi::new(log.clone()))),
+            http: reach.as_ref().filter(|reach| reach.may_send()).map(|reach| Box::new(Http::new(Arc::clone(reach)))),
+            reach,
             log,
             table,
             host_calls: 0,
@@ -42,6 +56,18 @@ impl HostState {
     pub(crate) fn spend(&mut self) -> Result<(), Stopped> {
         self.host_calls += 1;
         self.check_budget()
+    }
+
+    /// What this call may reach.
+    pub(crate) fn reach(&self) -> wasmtime::Result<&Arc<Reach>> {
+        self.reach.as_ref().ok_or_else(|| wasmtime::format_err!("a capability was called outside a call"))
+    }
+
+    /// Records that a function of an interface was called that is not granted.
+    pub(crate) fn deny_import(&self, capability: Capability, function: &str) {
+        if let Some(reach) = &self.reach {
+            reach.deny_import(capability, function);
+        }
     }
 
     /// Counts a call of an interface whose functions cannot be refused; the next tick ends a guest that is over.

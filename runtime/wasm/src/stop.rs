@@ -19,6 +19,8 @@ pub(crate) enum Stopped {
     HostCalls,
     #[error("the host has no memory left")]
     HostMemory,
+    #[error("it called what is not granted")]
+    NotGranted,
 }
 
 /// Whether the machine had no memory, or no address space, to give. The guest is not to blame for it.
@@ -62,6 +64,7 @@ pub(crate) fn classify(
             }
             Stopped::HostCalls => Refusal::OverLimit { guest, what: "host calls", limit: limits.host_calls },
             Stopped::HostMemory => host_is_short(),
+            Stopped::NotGranted => Refusal::Trapped { guest, reason: stopped.to_string() },
         };
     }
     if error.is::<PoolConcurrencyLimitError>() {

@@ -3,13 +3,13 @@
 //! Invariant: nothing enters the list any other way, and whatever is wrong with a file is said by name with its fix.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use openclaw_domain::{CallLimits, HeldUpgrade, Installed, Refusal, SkillName, TenantId, ToolSpec, TraceId};
 use openclaw_package::{Limits, Package, PackageError};
 
+use super::upgrade::widening;
 use super::{Registry, task};
 use crate::bindings::skill::exports::openclaw::gateway::tools as wit;
 use crate::linker;
@@ -143,6 +143,12 @@ impl Registry {
         if !refused.is_empty() {
             return Err(InstallError::Imports { name, refused });
         }
+        let (requests, settings) = match &package.manifest {
+            Some(manifest) => {
+                (manifest.capabilities.clone(), serde_json::Value::from(manifest.settings.clone()).to_string())
+            }
+            None => (Vec::new(), "{}".to_owned()),
+        };
         let (version, description) = match &package.manifest {
             Some(manifest) => (manifest.version.clone(), manifest.description.clone()),
             None => ("0.0.0".to_owned(), String::new()),
@@ -155,8 +161,8 @@ impl Registry {
             description,
             world,
             imports: package.imports,
-            requests: Vec::new(),
-            settings: "{}".to_owned(),
+            requests,
+            settings,
             tools: Vec::new(),
             enabled: true,
             bundled,
@@ -166,10 +172,8 @@ impl Registry {
         // Compiling may take a minute; nobody who enables, removes or installs another skill waits for it.
         installed.tools = self.try_out(&installed, &bytes).await?;
         let _alone = self.changing.lock().await;
-        self.keep(&installed, bytes)
-            .await
-            .map_err(|source| InstallError::Keep { name: installed.name.clone(), source })?;
-        Ok(Installation::Installed(installed))
+        let kept = self.keep(&installed, bytes).await;
+        kept.map_err(|source| InstallError::Keep { name: installed.name.clone(), source })
     }
 
     /// Compiles, links and asks for the tools. A digest that is installed already was tried before.
@@ -219,18 +223,25 @@ impl Registry {
         Ok(listed)
     }
 
-    async fn keep(&self, installed: &Installed, bytes: Bytes) -> Result<(), Refusal> {
+    async fn keep(&self, installed: &Installed, bytes: Bytes) -> Result<Installation, Refusal> {
         self.packages.put_component(installed.digest, bytes).await?;
-        self.packages.put(installed.clone()).await?;
         let before = self.find(&installed.tenant, &installed.name);
-        self.change(|skills| {
-            let skill = Arc::new(installed.clone());
-            skills.entry(skill.tenant.clone()).or_default().insert(skill.name.clone(), skill);
-        });
-        if let Some(before) = before {
-            self.forget_if_unused(before.digest);
+        let replaced = before.filter(|before| before.digest != installed.digest);
+        if let Some(held) = replaced.and_then(|before| widening(&before, installed)) {
+            // What comes with the gateway is the gateway's own; its grant stays behind all the same.
+            if !installed.bundled {
+                self.packages.hold(held.clone()).await?;
+                return Ok(Installation::Held(held));
+            }
+            self.packages.put(installed.clone()).await?;
+            self.serve(installed, None);
+            return Ok(Installation::Installed(installed.clone()));
         }
-        Ok(())
+        self.packages.put(installed.clone()).await?;
+        // Whatever waited under this name was an upgrade of what is now replaced.
+        self.packages.release(&installed.tenant, &installed.name).await?;
+        self.take_over(installed).await?;
+        Ok(Installation::Installed(installed.clone()))
     }
 }
 

@@ -4,8 +4,11 @@
 //! keeps what it began with.
 //! Invariant: nothing enters the list that was not inspected, compiled in the jail, linked and asked for its tools.
 
+mod begin;
 mod install;
+mod learn;
 mod serve;
+mod upgrade;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -16,14 +19,20 @@ use openclaw_domain::{Clock, Digest, Installed, Refusal, SkillName, TenantId};
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
+use crate::alerts::Alerts;
 use crate::cache::Cache;
 use crate::call::Runner;
 use crate::engine::{self, Rung};
+use crate::in_flight::InFlight;
 use crate::loaded::{Loader, LoaderParts};
+use crate::meter::Meter;
+use crate::reach::Ports;
 use crate::seal::Seal;
+use crate::serving::Serving;
 use crate::settings::WasmSettings;
 
 pub use install::{InstallError, Installation};
+pub use learn::Learned;
 use serve::task;
 
 /// What a [`Registry`] is made of.
@@ -67,7 +76,7 @@ pub enum OpenError {
     Packages(#[source] Refusal),
 }
 
-type Skills = BTreeMap<SkillName, Arc<Installed>>;
+type Skills = BTreeMap<SkillName, Arc<Serving>>;
 
 /// Everything installed, and what runs it.
 pub struct Registry {
@@ -76,8 +85,12 @@ pub struct Registry {
     seal: Seal,
     rung: Rung,
     packages: Arc<dyn Packages>,
+    ports: Arc<Ports>,
+    in_flight: Arc<InFlight>,
     clock: Arc<dyn Clock>,
     settings: WasmSettings,
+    /// What each tenant does, also one whose last skill was removed: its limits go on counting.
+    meters: std::sync::Mutex<HashMap<TenantId, Arc<Meter>>>,
     installed: RwLock<Arc<HashMap<TenantId, Skills>>>,
     /// Held while the list changes, so that two changes never overwrite each other.
     changing: tokio::sync::Mutex<()>,
@@ -92,7 +105,7 @@ impl Registry {
     /// # Errors
     /// If no engine fits the machine, or the home cannot be used.
     pub async fn open(parts: RegistryParts) -> Result<Arc<Self>, OpenError> {
-        let RegistryParts { home, settings, packages, journal, egress: _, kv: _, secrets: _, grants: _, policy: _, clock } = parts;
+        let RegistryParts { home, settings, packages, journal, egress, kv, secrets, grants, policy, clock } = parts;
         let (engine, rung) = engine::build(settings.first_rung, settings.live_instances)
             .map_err(|error| OpenError::Engine(format!("{error:#}")))?;
         let cache = Cache::open(&home, engine::compatibility(&engine)).map_err(OpenError::Cache)?;
@@ -106,31 +119,60 @@ impl Registry {
             settings: settings.compile.clone(),
             capacity: settings.loaded_components,
             packages: Arc::clone(&packages),
-            journal,
+            journal: Arc::clone(&journal),
             clock: Arc::clone(&clock),
         }));
-        let mut installed: HashMap<TenantId, Skills> = HashMap::new();
-        for skill in packages.list().await.map_err(OpenError::Packages)? {
-            installed.entry(skill.tenant.clone()).or_default().insert(skill.name.clone(), Arc::new(skill));
-        }
+        let alerts = Alerts::new(Arc::clone(&journal), Arc::clone(&clock));
+        let runtime = tokio::runtime::Handle::current();
+        let ports = Ports { egress, kv, secrets, grants, policy, journal, clock: Arc::clone(&clock), alerts, runtime };
+        let listed = packages.list().await.map_err(OpenError::Packages)?;
         let registry = Arc::new(Self {
             runner,
             loader,
             seal,
             rung,
             packages,
+            ports: Arc::new(ports),
+            in_flight: Arc::default(),
             clock,
             settings,
-            installed: RwLock::new(Arc::new(installed)),
+            meters: std::sync::Mutex::default(),
+            installed: RwLock::default(),
             changing: tokio::sync::Mutex::default(),
             background: TaskTracker::new(),
+        });
+        registry.change(|skills| {
+            for skill in listed {
+                let (tenant, name) = (skill.tenant.clone(), skill.name.clone());
+                let serving = Serving::new(skill, registry.meter(&tenant), Arc::default());
+                skills.entry(tenant).or_default().insert(name, Arc::new(serving));
+            }
         });
         registry.prepare_in_background();
         Ok(registry)
     }
 
+    fn meter(&self, tenant: &TenantId) -> Arc<Meter> {
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(meters.entry(tenant.clone()).or_default())
+    }
+
+    /// Puts a skill into the list. `from` is the component whose grant it takes over.
+    fn serve(&self, installed: &Installed, from: Option<Digest>) {
+        let before = self.find(&installed.tenant, &installed.name);
+        let skill_meter = before.map(|before| Arc::clone(&before.skill_meter)).unwrap_or_default();
+        let mut serving = Serving::new(installed.clone(), self.meter(&installed.tenant), skill_meter);
+        if let Some(from) = from {
+            serving = serving.inheriting(from);
+        }
+        let serving = Arc::new(serving);
+        self.change(|skills| {
+            skills.entry(serving.tenant.clone()).or_default().insert(serving.name.clone(), serving);
+        });
+    }
+
     fn prepare_in_background(self: &Arc<Self>) {
-        let wanted: HashMap<Digest, Arc<Installed>> = self
+        let wanted: HashMap<Digest, Arc<Serving>> = self
             .snapshot()
             .values()
             .flat_map(BTreeMap::values)
@@ -181,7 +223,7 @@ impl Registry {
         *self.installed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(installed);
     }
 
-    fn find(&self, tenant: &TenantId, name: &SkillName) -> Option<Arc<Installed>> {
+    fn find(&self, tenant: &TenantId, name: &SkillName) -> Option<Arc<Serving>> {
         let installed = self.installed.read().unwrap_or_else(PoisonError::into_inner);
         installed.get(tenant)?.get(name).map(Arc::clone)
     }
@@ -194,6 +236,8 @@ impl Registry {
         let _alone = self.changing.lock().await;
         let Some(before) = self.find(tenant, name) else { return Ok(false) };
         self.packages.remove(tenant, name).await?;
+        // An upgrade of what is gone replaces nothing.
+        self.packages.release(tenant, name).await?;
         self.change(|skills| {
             if let Some(skills) = skills.get_mut(tenant) {
                 skills.remove(name);
@@ -217,10 +261,10 @@ impl Registry {
     pub async fn set_enabled(&self, tenant: &TenantId, name: &SkillName, on: bool) -> Result<Installed, Refusal> {
         let _alone = self.changing.lock().await;
         let Some(before) = self.find(tenant, name) else { return Err(Refusal::SkillNotFound(name.to_string())) };
-        let after = Installed { enabled: on, ..Installed::clone(&before) };
+        let after = Installed { enabled: on, ..before.installed().clone() };
         self.packages.put(after.clone()).await?;
         self.change(|skills| {
-            skills.entry(tenant.clone()).or_default().insert(name.clone(), Arc::new(after.clone()));
+            skills.entry(tenant.clone()).or_default().insert(name.clone(), Arc::new(before.with(after.clone())));
         });
         Ok(after)
     }

@@ -1,0 +1,369 @@
+//! `http`: the standard `wasi:http` with a way of sending of our own.
+//!
+//! Fields, bodies and streams are wasmtime's; what is sent goes to the one way out, with the grant's rules.
+//! Invariant: nothing is sent that no rule allows; a secret is a name here, and goes only where its use is granted; all
+//! bytes of a call are counted outside its store.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use http::{HeaderMap, Method};
+use http_body_util::{BodyExt as _, StreamBody};
+use openclaw_domain::{
+    BodyStream, Capability, Denial, EgressError, EgressLimits, HttpRule, NamePolicy, Origin, Outgoing, OutgoingBody,
+    Powers, SecretHeader, SecretPurpose, SecretUse,
+};
+use wasmtime::component::Linker;
+use wasmtime_wasi_http::p2::bindings::http as bindings;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks};
+
+use super::{http_error, placeholders};
+use crate::reach::{Allowed, Denied, Reach};
+use crate::state::HostState;
+
+/// Bytes of one set of headers as it lies in memory.
+const FIELDS_BYTES: usize = 32 << 10;
+/// Secrets one request may carry.
+const MAX_SECRETS: usize = 8;
+/// How much a guest may write into a request's body at once.
+const CHUNK: usize = 64 << 10;
+
+/// The HTTP side of one store.
+pub(crate) struct Http {
+    ctx: WasiHttpCtx,
+    hooks: Hooks,
+}
+
+struct Hooks {
+    reach: Arc<Reach>,
+}
+
+impl Http {
+    pub(crate) fn new(reach: Arc<Reach>) -> Self {
+        let mut ctx = WasiHttpCtx::new();
+        ctx.set_field_size_limit(FIELDS_BYTES);
+        Self { ctx, hooks: Hooks { reach } }
+    }
+}
+
+const LINKED: &str = "`http` is linked only for components that import it, and their stores hold it";
+
+impl HostState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.count();
+        let http = self.http.as_mut().expect(LINKED);
+        WasiHttpCtxView { hooks: &mut http.hooks, table: &mut self.table, ctx: &mut http.ctx }
+    }
+}
+
+/// Links one interface of `wasi:http`; `false` if this host does not offer it.
+pub(crate) fn link(linker: &mut Linker<HostState>, interface: &str) -> wasmtime::Result<bool> {
+    match interface {
+        "wasi:http/types" => {
+            let options = wasmtime_wasi_http::p2::bindings::LinkOptions::default();
+            bindings::types::add_to_linker::<HostState, WasiHttp>(linker, &options.into(), HostState::http)?;
+        }
+        "wasi:http/outgoing-handler" => {
+            bindings::outgoing_handler::add_to_linker::<HostState, WasiHttp>(linker, HostState::http)?;
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+
+impl WasiHttpHooks for Hooks {
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK
+    }
+
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let reach = Arc::clone(&self.reach);
+        Box::new(async move {
+            let options = options.unwrap_or_default();
+            let wanted = Wanted::of(&reach, request)?;
+            // Guests that compute run on threads that do no I/O: the request is sent where I/O is done. It ends with the
+            // store, whose table holds the handle of this very future.
+            let sending = Arc::clone(&reach);
+            let response = match reach.aside(async move { wanted.send(&sending, options).await }).await {
+                Ok(response) => response?,
+                Err(broken) => {
+                    tracing::error!(%broken, "a request of a guest ended in the gateway");
+                    return Err(Error::InternalError(None));
+                }
+            };
+            Ok((response, Box::new(async { Ok(()) }) as Box<dyn Future<Output = Result<(), Error>> + Send>))
+        })
+    }
+}
+
+/// A request that the grant allows.
+struct Wanted {
+    method: Method,
+    origin: Origin,
+    path_and_query: String,
+    headers: HeaderMap,
+    secrets: Vec<SecretHeader>,
+    rules: Arc<[HttpRule]>,
+    body: SharedBody,
+}
+
+impl Wanted {
+    fn of(reach: &Arc<Reach>, request: http::Request<WasiBody>) -> Result<Self, Error> {
+        let (parts, body) = request.into_parts();
+        let scheme = parts.uri.scheme_str().unwrap_or_default();
+        let authority = parts.uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+        let origin: Origin = format!("{scheme}://{authority}").parse().map_err(|_| Error::HttpRequestUriInvalid)?;
+        let path = match parts.uri.path() {
+            "" => "/",
+            path => path,
+        };
+        let path_and_query = match parts.uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        };
+        allow(reach, &parts.method, &origin, path).map_err(|_| Error::HttpRequestDenied)?;
+        let (headers, secrets) = split_headers(reach, &origin, &parts.headers)?;
+        let mut rules = reach.granted().http;
+        if reach.learning().is_some() {
+            rules.insert(HttpRule::exactly(parts.method.as_str(), &origin, path));
+        }
+        let size = path_and_query.len()
+            + headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
+        if !reach.spend_egress(size as u64) {
+            return Err(Error::HttpRequestBodySize(Some(reach.egress_limit())));
+        }
+        Ok(Self {
+            method: parts.method,
+            origin,
+            path_and_query,
+            headers,
+            secrets,
+            rules: rules.into_iter().collect(),
+            body: SharedBody::new(reach, body),
+        })
+    }
+
+    async fn send(self, reach: &Arc<Reach>, options: RequestOptions) -> Result<http::Response<WasiBody>, Error> {
+        let allow_private = reach.granted().private.contains(&self.origin);
+        let mut sent = self.attempt(reach, options, allow_private).await;
+        if let Err(EgressError::AddressDenied { host, address, kind }) = &sent
+            && !allow_private
+        {
+            let missing = Powers { private: BTreeSet::from([self.origin.clone()]), ..Powers::default() };
+            reach.deny(Denial {
+                capability: Capability::Http,
+                wanted: format!("{} {}", self.method, self.origin),
+                missing,
+                reason: Some(format!("`{host}` is at {address}, which is {kind}: that needs a second key")),
+            });
+            // Nothing was dialled, so the body is still whole.
+            if reach.learning().is_some_and(|learning| learning.allow_private) {
+                sent = self.attempt(reach, options, true).await;
+            }
+        }
+        let incoming = sent.map_err(http_error::of)?;
+        let size = incoming.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
+        if !reach.spend_egress(size as u64) {
+            return Err(Error::HttpResponseBodySize(Some(reach.egress_limit())));
+        }
+        let body = Received { body: incoming.body, reach: Arc::clone(reach) };
+        let body = paused_at_most(body, options.between_bytes_timeout);
+        let body = StreamBody::new(body.map(|chunk| chunk.map(http_body::Frame::data))).boxed_unsync();
+        let mut response = http::Response::new(body);
+        *response.status_mut() = incoming.status;
+        *response.headers_mut() = incoming.headers;
+        Ok(response)
+    }
+
+    async fn attempt(
+        &self,
+        reach: &Reach,
+        options: RequestOptions,
+        allow_private: bool,
+    ) -> Result<openclaw_domain::Incoming, EgressError> {
+        let left = reach.egress_left();
+        let defaults = EgressLimits::default();
+        let request = Outgoing {
+            tenant: reach.serving.tenant.clone(),
+            sender: format!("skill {}", reach.serving.name).into(),
+            method: self.method.clone(),
+            origin: self.origin.clone(),
+            path_and_query: self.path_and_query.clone(),
+            headers: self.headers.clone(),
+            secret_headers: self.secrets.clone(),
+            body: self.body.outgoing(),
+            names: NamePolicy::Rules(Arc::clone(&self.rules)),
+            allow_private,
+            limits: EgressLimits {
+                request_body_bytes: defaults.request_body_bytes.min(left),
+                response_body_bytes: defaults.response_body_bytes.min(left),
+                ..defaults
+            },
+            deadline: reach.deadline,
+        };
+        let sending = reach.ports.egress.send(request);
+        // What a guest asks for can only be sooner than the call's own end.
+        let patience = match (options.connect_timeout, options.first_byte_timeout) {
+            (Some(connect), Some(first)) => Some(connect.saturating_add(first)),
+            (None, first) => first,
+            (Some(_), None) => None,
+        };
+        let end = patience.and_then(|patience| Instant::now().checked_add(patience));
+        let end = end.map_or(reach.deadline, |end| end.min(reach.deadline));
+        tokio::time::timeout_at(end.into(), sending).await.unwrap_or(Err(EgressError::TimedOut))
+    }
+}
+
+/// Asks the grant for a request.
+fn allow(reach: &Reach, method: &Method, origin: &Origin, path: &str) -> Result<Allowed, Denied> {
+    reach.require(
+        Capability::Http,
+        |powers| powers.http.iter().any(|rule| rule.allows(method.as_str(), origin, path)),
+        || format!("{method} {origin}{path}"),
+        || {
+            let rule = HttpRule::exactly(method.as_str(), origin, path);
+            // A path with `*` would be a pattern as a rule, and wider than what was asked for.
+            let exact = !path.contains('*') && rule.allows(method.as_str(), origin, path);
+            let http = exact.then_some(rule).into_iter().collect();
+            Powers { http, ..Powers::default() }
+        },
+    )
+}
+
+/// Plain headers, and those that carry secrets.
+fn split_headers(reach: &Reach, origin: &Origin, all: &HeaderMap) -> Result<(HeaderMap, Vec<SecretHeader>), Error> {
+    let mut headers = HeaderMap::with_capacity(all.len());
+    let mut secrets = Vec::new();
+    let mut used = 0;
+    'headers: for (name, value) in all {
+        let Some(parts) = value.to_str().ok().and_then(placeholders::parts) else {
+            headers.append(name, value.clone());
+            continue;
+        };
+        let names = placeholders::names(&parts);
+        used += names.len();
+        if used > MAX_SECRETS {
+            return Err(Error::HttpRequestHeaderSize { field_name: Some(name.to_string()), field_size: None });
+        }
+        for secret in names {
+            let wish = SecretUse { name: secret.clone(), purpose: SecretPurpose::SendTo(origin.clone()) };
+            let allowed = reach.require(
+                Capability::Secrets,
+                |powers| powers.secrets.contains(&wish),
+                || wish.to_string(),
+                || Powers { secrets: BTreeSet::from([wish.clone()]), ..Powers::default() },
+            );
+            match allowed {
+                Ok(Allowed::Granted) => {}
+                // A run that finds out what is needed gives nothing away: the header stays here.
+                Ok(Allowed::Learned) => continue 'headers,
+                Err(Denied(_)) => return Err(Error::HttpRequestDenied),
+            }
+        }
+        secrets.push(SecretHeader { name: name.clone(), parts });
+    }
+    Ok((headers, secrets))
+}
+
+/// A request's body, which a second attempt can have as long as nobody has read of it.
+#[derive(Clone)]
+struct SharedBody {
+    body: Arc<Mutex<WasiBody>>,
+    reach: Arc<Reach>,
+    is_empty: bool,
+}
+
+impl SharedBody {
+    fn new(reach: &Arc<Reach>, body: WasiBody) -> Self {
+        let is_empty = http_body::Body::is_end_stream(&body);
+        Self { body: Arc::new(Mutex::new(body)), reach: Arc::clone(reach), is_empty }
+    }
+
+    fn outgoing(&self) -> OutgoingBody {
+        match self.is_empty {
+            true => OutgoingBody::Empty,
+            false => OutgoingBody::Stream(Box::pin(self.clone())),
+        }
+    }
+}
+
+impl Stream for SharedBody {
+    type Item = Result<Bytes, EgressError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            let polled = {
+                let mut body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
+                http_body::Body::poll_frame(Pin::new(&mut *body), context)
+            };
+            return Poll::Ready(match polled {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => None,
+                Poll::Ready(Some(Err(error))) => Some(Err(EgressError::Protocol(error.to_string()))),
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(chunk) if self.reach.spend_egress(chunk.len() as u64) => Some(Ok(chunk)),
+                    Ok(_) => {
+                        let limit = self.reach.egress_limit();
+                        Some(Err(EgressError::TooLarge { what: "a request body and what came before", limit }))
+                    }
+                    // Trailers are not sent.
+                    Err(_) => continue,
+                },
+            });
+        }
+    }
+}
+
+/// A response's body, its bytes counted.
+struct Received {
+    body: BodyStream,
+    reach: Arc<Reach>,
+}
+
+impl Stream for Received {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.body.as_mut().poll_next(context).map(|next| {
+            next.map(|chunk| match chunk {
+                Ok(chunk) if self.reach.spend_egress(chunk.len() as u64) => Ok(chunk),
+                Ok(_) => Err(Error::HttpResponseBodySize(Some(self.reach.egress_limit()))),
+                Err(error) => Err(http_error::of(error)),
+            })
+        })
+    }
+}
+
+/// Ends a body that pauses for longer than the guest wants to wait.
+fn paused_at_most(
+    body: Received,
+    patience: Option<Duration>,
+) -> Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>> {
+    let Some(patience) = patience else { return Box::pin(body) };
+    Box::pin(futures_util::stream::unfold(Some(body), move |body| async move {
+        let mut body = body?;
+        match tokio::time::timeout(patience, body.next()).await {
+            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(body))),
+            Ok(Some(Err(error))) => Some((Err(error), None)),
+            Ok(None) => None,
+            Err(_) => Some((Err(Error::ConnectionReadTimeout), None)),
+        }
+    }))
+}
