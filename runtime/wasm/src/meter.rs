@@ -62,7 +62,7 @@ impl Windows {
     }
 
     /// Milliseconds from now until one more call is within the limit.
-    const fn wait(self, into: u64, limit: u64) -> u64 {
+    fn wait(self, into: u64, limit: u64) -> u64 {
         if self.current < limit && self.before > 0 {
             // The last window's share falls evenly; it must fall to what is left of the limit.
             let share = (limit - 1 - self.current) * MINUTE / self.before;
