@@ -121,7 +121,7 @@ pub struct SkillInfo<'a> {
     pub version: &'a str,
     /// One sentence.
     pub description: &'a str,
-    /// `skill` or `ingress-transform`.
+    /// `skill`, `ingress-transform`, `egress-transform` or `transform`.
     pub world: &'static str,
     /// Whether it can be called.
     pub enabled: bool,

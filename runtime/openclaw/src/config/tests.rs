@@ -520,7 +520,7 @@ fn a_transform_that_cannot_run_is_named_by_its_key() {
     let component = |name: &str, world: &str, enabled| Component { name: name.into(), world: world.into(), enabled };
     let installed = [
         component("github", "ingress-transform", true),
-        component("template", "ingress-transform", true),
+        component("template", "transform", true),
         component("release-notes", "skill", true),
         component("mine", "ingress-transform", false),
     ];
@@ -539,7 +539,7 @@ fn a_transform_that_cannot_run_is_named_by_its_key() {
             ),
             format!(
                 "{} `release-notes`, which is a component of the world `skill`: {end}: \
-                 name an `ingress-transform`; a transform can call a skill",
+                 name an `ingress-transform` or a `transform`; either can call a skill",
                 at(3)
             ),
             format!("{} `mine`, which is disabled: {end}: run `openclaw skills enable mine --tenant default`", at(4)),

@@ -25,10 +25,16 @@ pub(crate) struct UsedTransform {
 pub(crate) struct Component {
     /// What it is called.
     pub(crate) name: String,
-    /// `skill` or `ingress-transform`.
+    /// Its world's name.
     pub(crate) world: String,
     /// Whether it can be called.
     pub(crate) enabled: bool,
+}
+
+impl Component {
+    fn transforms_ingress(&self) -> bool {
+        World::from_name(&self.world).is_some_and(World::transforms_ingress)
+    }
 }
 
 impl From<&Installed> for Component {
@@ -51,7 +57,7 @@ fn problem_of(used: &UsedTransform, installed: &[Component]) -> Option<Problem> 
         None => {
             let transforms: Vec<&str> = installed
                 .iter()
-                .filter(|component| component.world == World::IngressTransform.as_str())
+                .filter(|component| component.transforms_ingress())
                 .map(|component| component.name.as_str())
                 .collect();
             let fix = match nearest(name.as_str(), &transforms) {
@@ -60,9 +66,9 @@ fn problem_of(used: &UsedTransform, installed: &[Component]) -> Option<Problem> 
             };
             (format!("is not installed for tenant `{tenant}`"), fix)
         }
-        Some(component) if component.world != World::IngressTransform.as_str() => (
+        Some(component) if !component.transforms_ingress() => (
             format!("is a component of the world `{}`", component.world),
-            "name an `ingress-transform`; a transform can call a skill".to_owned(),
+            "name an `ingress-transform` or a `transform`; either can call a skill".to_owned(),
         ),
         Some(component) if !component.enabled => {
             ("is disabled".to_owned(), format!("run `openclaw skills enable {name} --tenant {tenant}`"))
