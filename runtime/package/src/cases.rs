@@ -5,6 +5,7 @@
 //! Invariant: a case that expects nothing, or holds an unknown key, is an error and never a pass.
 
 mod egress;
+mod powers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,12 +16,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use egress::{DeliverExpectation, EgressCase, EgressExpectation, EventFile};
+pub use powers::{Answer, Asked, Buckets, Carried, Effects, EventExpectation, Exchange, Played, Recording};
 
 /// One case.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Case {
     /// A call of a tool.
-    Tool(ToolCase),
+    Tool(Box<ToolCase>),
     /// A run of an ingress transform.
     Ingress(Box<IngressCase>),
     /// A run of an egress transform.
@@ -38,11 +40,30 @@ pub struct ToolCase {
     /// The arguments; `{}` without it.
     #[serde(default)]
     pub arguments: Map<String, Value>,
+    /// The settings the operator set, over those of `skill.toml`.
+    #[serde(default)]
+    pub settings: Map<String, Value>,
+    /// What the skill's buckets hold when the case begins.
+    #[serde(default)]
+    pub kv: Buckets,
+    /// Names of secrets that have a value.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// Requests the skill sends, each once, and what they get. Nothing goes over a network.
+    #[serde(default)]
+    pub http: Vec<Exchange>,
+    /// Whether the skill is granted what it asks for; `true` without it.
+    #[serde(default = "yes")]
+    pub granted: bool,
     /// What must come out.
     pub expect: ToolExpectation,
 }
 
-/// What a tool must return. Everything that is given must hold.
+const fn yes() -> bool {
+    true
+}
+
+/// What a tool must return and do. Everything that is given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ToolExpectation {
@@ -55,6 +76,11 @@ pub struct ToolExpectation {
     pub structured: Option<Value>,
     /// The code the call fails with: a guest's (`invalid-arguments`) or the gateway's (`SKILL_TIMEOUT`).
     pub failure: Option<String>,
+    /// What its buckets hold afterwards, key by key; `null` is a key that is not there.
+    #[serde(default)]
+    pub kv: Buckets,
+    /// The events it emitted, all of them, in order.
+    pub events: Option<Vec<EventExpectation>>,
 }
 
 /// A webhook request and what the transform must make of it.
@@ -207,13 +233,16 @@ impl Case {
             return Ok(Self::Egress(case));
         }
         if value.get("request").is_none() {
-            let case: ToolCase = read(value)?;
-            let ToolExpectation { text, contains, structured, failure } = &case.expect;
+            let case: Box<ToolCase> = read(value)?;
+            case.check_powers()?;
+            let ToolExpectation { text, contains, structured, failure, kv, events } = &case.expect;
             let returns = text.is_some() || !contains.is_empty() || structured.is_some();
+            let does = !kv.is_empty() || events.is_some();
             return match (returns, failure.is_some()) {
                 (true, true) => Err("`expect.failure` excludes `text`, `contains` and `structured`".to_owned()),
-                (false, false) => {
-                    Err("`expect` is empty: use `text`, `contains`, `structured` or `failure`".to_owned())
+                (false, false) if !does => {
+                    Err("`expect` is empty: use `text`, `contains`, `structured`, `kv`, `events` or `failure`"
+                        .to_owned())
                 }
                 _ => Ok(Self::Tool(case)),
             };
@@ -460,7 +489,7 @@ mod tests {
 
     fn tool_case(case: &Value) -> ToolCase {
         match Case::parse(&case.to_string()).unwrap() {
-            Case::Tool(case) => case,
+            Case::Tool(case) => *case,
             other => panic!("{other:?}"),
         }
     }
