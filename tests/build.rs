@@ -13,7 +13,7 @@ use std::{env, fs};
 use openclaw_package::{BuildOptions, Built, Target, build_many};
 
 /// Guests that want `std`'s own input and output; all others are built without.
-const FOR_WASI: [&str; 3] = ["file-reader", "sleeper", "wasi"];
+const FOR_WASI: [&str; 4] = ["file-reader", "powers", "sleeper", "wasi"];
 
 /// Skills we ship that tests run as the files a user installs.
 const SHIPPED: [&str; 1] = ["github"];
@@ -29,8 +29,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         folders(&here.join("guests"))?.into_iter().chain(shipped).partition(|folder| is_for_wasi(folder));
     let mut built = build_many(&without, &BuildOptions::default())?;
     built.extend(build_many(&for_wasi, &BuildOptions { target: Target::Wasip2, ..BuildOptions::default() })?);
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("guests.rs"), constants(&built)?)?;
+    let bundled = build_many(&folders(&workspace.join("skills"))?, &BuildOptions::default())?;
+    let text = constants(&built)? + &transforms(&bundled)?;
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("guests.rs"), text)?;
     Ok(())
+}
+
+/// The bundled transforms: what imports nothing must give the same bytes for ever.
+fn transforms(bundled: &[Built]) -> Result<String, Box<dyn Error>> {
+    let mut text = String::from("/// The bundled transforms.\npub(crate) const TRANSFORMS: &[&str] = &[\n");
+    for component in bundled {
+        let world = component.package.world()?;
+        if world.transforms_ingress() || world.transforms_egress() {
+            writeln!(text, "    {:?},", component.path.display().to_string())?;
+        }
+    }
+    text.push_str("];\n");
+    Ok(text)
 }
 
 fn folders(guests: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {

@@ -87,7 +87,7 @@ async fn a_transform_that_imports_even_the_log_is_refused() {
 async fn a_component_of_no_world_of_ours_is_refused() {
     assert_snapshot!(refusal(exporting_nothing()).await, @"
     the component exports nothing this gateway calls; it exports nothing
-    hint: a skill exports its tools with `skill!(…)`, a transform with `#[ingress_transform]`
+    hint: a skill exports its tools with `skill!(…)`, a transform with `#[ingress_transform]` or `#[egress_transform]`
     ");
 }
 
