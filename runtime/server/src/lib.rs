@@ -1,8 +1,9 @@
-//! What listens: the WebSocket control plane, the HTTP doors beside it, and webhook ingress.
+//! What listens and calls out: the WebSocket control plane, the HTTP doors beside it, webhook ingress and egress.
 //!
 //! Data flows one way: accept, client address, `Host`, `Origin`, credential, limit, decode, command, and back out as
 //! one reply. Siblings are reached through the ports of `openclaw-domain` only.
 
+pub mod deliveries;
 pub mod settings;
 
 mod auth;

@@ -35,7 +35,8 @@ pub(crate) fn insert_event(conn: &Connection, event: &mut Event, numbers: &mut N
     .map(drop)
 }
 
-fn event(row: &Row<'_>, tenant: &TenantId) -> rusqlite::Result<Event> {
+/// An event from the columns `seq, id, kind, data, trace, at, session`, which stand first in the row.
+pub(crate) fn event_of(row: &Row<'_>, tenant: &TenantId) -> rusqlite::Result<Event> {
     let fact = NewEvent {
         tenant: tenant.clone(),
         kind: named(row, 2, EventKind::from_name)?,
@@ -50,7 +51,8 @@ fn event(row: &Row<'_>, tenant: &TenantId) -> rusqlite::Result<Event> {
 #[async_trait]
 impl Journal for Storage {
     fn record(&self, event: NewEvent) {
-        if let Err(Job::Record(event)) = self.push_unawaited(Job::Record(unnumbered(event))) {
+        let owed_to = self.owed_to(&event);
+        if let Err(Job::Record(event, _)) = self.push_unawaited(Job::Record(unnumbered(event), owed_to)) {
             tracing::error!(kind = event.fact.kind.as_str(), "an event came after the storage was closed");
         }
     }
@@ -65,7 +67,7 @@ impl Journal for Storage {
                     "SELECT seq, id, kind, data, trace, at, session FROM events
                      WHERE tenant = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
                 )?;
-                statement.query_map(params![tenant.as_str(), seq, limit], |row| event(row, &tenant))?.collect()
+                statement.query_map(params![tenant.as_str(), seq, limit], |row| event_of(row, &tenant))?.collect()
             })
             .await
     }

@@ -78,6 +78,7 @@ impl Queue {
     }
 
     /// Adds a job; gives it back if the queue is closed.
+    #[expect(clippy::result_large_err, reason = "only a closed queue gives a job back, and that is the end of it")]
     pub(crate) fn push(&self, job: Job) -> Result<(), Job> {
         let mut state = self.state();
         if state.is_closed {
