@@ -17,6 +17,7 @@ use crate::address::{AddressPolicy, Strict};
 use crate::admission::Admission;
 use crate::exchange::{self, Route};
 use crate::network::{self, Dialer, Direct};
+use crate::pool::Pool;
 use crate::resolve::Resolver;
 use crate::settings::{EgressSettings, EgressSettingsError};
 use crate::{measures, request};
@@ -58,6 +59,7 @@ impl Egress {
             proxy: settings.proxy.clone(),
             secrets,
             connect_timeout: settings.connect_timeout,
+            pool: Pool::default(),
         };
         Ok(Arc::new(Self {
             route: Arc::new(route),
@@ -72,6 +74,12 @@ impl Egress {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.route.pool.clear();
+    }
+
+    /// Connections that are kept for the next request.
+    pub fn idle_connections(&self) -> usize {
+        self.route.pool.len()
     }
 
     async fn start(&self, request: Outgoing) -> Result<oneshot::Receiver<Result<Incoming, EgressError>>, EgressError> {
@@ -100,6 +108,6 @@ impl ports::Egress for Egress {
 
 impl std::fmt::Debug for Egress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Egress").field("connections", &self.tasks.len()).finish_non_exhaustive()
+        f.debug_struct("Egress").field("requests", &self.tasks.len()).finish_non_exhaustive()
     }
 }

@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper_util::rt::TokioIo;
 use openclaw_domain::ports::Secrets;
-use openclaw_domain::{EgressError, EgressLimits, Incoming, Outgoing, Scheme};
+use openclaw_domain::{
+    EgressError, EgressLimits, Incoming, NamePolicy, Origin, Outgoing, Scheme, SecretHeader, TenantId,
+};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
@@ -30,17 +30,17 @@ use crate::admission::Place;
 use crate::floor::{self, Floor};
 use crate::inject::{self, Injected};
 use crate::network::{self, BoxConnection, Dialer};
+use crate::pool::{Key, Pool};
 use crate::redact::{Needles, Redactor};
 use crate::request::{self, Head, bad};
 use crate::resolve::Resolver;
 use crate::settings::ProxySettings;
 use crate::upload::{Meter, Upload};
+use crate::wire::{Unanswered, Wire};
 use crate::{measures, response};
 
 /// Chunks on their way to the reader; each is at most a read buffer.
 const CHUNKS: usize = 2;
-/// hyper's read buffer, if the header bound is not larger.
-const READ_BUFFER: usize = 64 << 10;
 
 /// What every request needs.
 pub(crate) struct Route {
@@ -51,6 +51,7 @@ pub(crate) struct Route {
     pub(crate) proxy: Option<ProxySettings>,
     pub(crate) secrets: Arc<dyn Secrets>,
     pub(crate) connect_timeout: Duration,
+    pub(crate) pool: Pool,
 }
 
 /// A response whose body is still to be read.
@@ -60,17 +61,9 @@ struct Answer {
     body: hyper::body::Incoming,
     needles: Needles,
     upload: Arc<Meter>,
-    /// Polls the connection; dropping it closes it.
-    _connection: JoinSet<()>,
-}
-
-/// A connection over which a request can be sent.
-struct Line {
-    io: BoxConnection,
-    /// Whether a proxy reads the request line.
-    is_forwarded: bool,
-    /// Whether what is sent over it may be read only by the host, or on a way that is the operator's own.
-    is_fit_for_secrets: bool,
+    wire: Wire,
+    /// Where the connection leads, and as what it may be kept, if it may.
+    kept_as: Option<(Key, SocketAddr)>,
 }
 
 /// Runs a request to its end. `answer` gets the head or the failure; the body follows on its own.
@@ -89,7 +82,7 @@ pub(crate) async fn run(
         () = answer.closed() => return measures::abandoned(),
         got = timeout_at(deadline, Box::pin(route.exchange(request, head))) => got.unwrap_or(Err(EgressError::TimedOut)),
     };
-    let Answer { status, headers, body, needles, upload, _connection } = match got {
+    let Answer { status, headers, body, needles, upload, mut wire, kept_as } = match got {
         Ok(got) => got,
         Err(error) => {
             measures::failed(&error);
@@ -116,12 +109,23 @@ pub(crate) async fn run(
         Ok(()) => measures::done(),
         Err(error) => measures::failed(error),
     }
+    let is_over = end.is_ok() && upload.is_done();
     let _: Result<(), _> = end_tx.send(end);
+    if let Some((key, at)) = kept_as.filter(|_| is_over)
+        && timeout_at(deadline, wire.is_reusable()).await == Ok(true)
+    {
+        route.pool.put(key, at, wire);
+    }
 }
 
 impl Route {
     async fn exchange(&self, request: Outgoing, mut head: Head) -> Result<Answer, EgressError> {
         let limits = request.limits;
+        let origin = &request.origin;
+        let addresses = self.checked(&origin.host, origin.port, request.allow_private).await?;
+        if let Some(first) = request.secret_headers.first() {
+            self.check_way_of_secrets(origin, &addresses, request.allow_private, &first.name)?;
+        }
         let mut upload = Upload::new(request.body, head.declared, limits.request_body_bytes);
         // A client that streams a `GET` usually streams nothing; chunks of nothing confuse servers.
         let rarely_has_content = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS].contains(&head.method);
@@ -129,62 +133,108 @@ impl Route {
             head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         let meter = upload.meter();
-        let origin = &request.origin;
-        let addresses = self.checked(&origin.host, origin.port, request.allow_private).await?;
-        let line = self.open(&request.origin, &addresses, request.allow_private).await?;
+        // Guests get a connection of their own each time: what one left in it no other can meet.
+        let may_keep = matches!(request.names, NamePolicy::Configured) && self.proxy.is_none();
+        let key = may_keep.then(|| Key {
+            tenant: request.tenant.clone(),
+            origin: origin.clone(),
+            allow_private: request.allow_private,
+            header_bytes: limits.response_header_bytes,
+        });
+        let kept = key.as_ref().and_then(|key| self.pool.take(key, &addresses));
+        let is_kept = kept.is_some();
+        let (mut wire, mut at) = match kept {
+            Some(kept) => kept,
+            None => self.open(origin, &addresses, &limits).await?,
+        };
 
-        let mut headers = std::mem::take(&mut head.headers);
-        let mut needles = Needles::default();
-        if let Some(first) = request.secret_headers.first() {
-            let part = format!("header {}", first.name);
-            if !line.is_fit_for_secrets {
-                return Err(bad(part, "holds a secret, which goes over plain `http` to nobody: use `https`"));
-            }
-            if headers.contains_key(header::RANGE) {
-                // A secret that is echoed piece by piece is not recognised.
-                return Err(bad("header range", "cannot be sent together with a secret: leave one of them out"));
-            }
-            let Injected { headers: secret, needles: found } =
-                inject::fill(self.secrets.as_ref(), &request.tenant, &request.secret_headers).await?;
-            headers.extend(secret.into_iter().map(|(name, value)| (Some(name), value)));
-            // What is compressed cannot be searched for the secret.
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            needles = found;
-        }
+        let (headers, needles) = self.last_headers(&request.tenant, &request.secret_headers, &mut head).await?;
         request::check_size(&head, &headers, limits.request_header_bytes)?;
-        if let Some(credentials) =
-            self.proxy.as_ref().filter(|_| line.is_forwarded).and_then(|proxy| proxy.credentials.as_ref())
-        {
+        let headers = self.with_proxy_credentials(headers, origin.scheme)?;
+        let mut message = http::Request::new(upload);
+        *message.method_mut() = head.method.clone();
+        *message.uri_mut() = request::target(&head, origin, self.is_forwarded(origin.scheme))?;
+        *message.headers_mut() = headers;
+        tracing::debug!(tenant = %request.tenant, sender = %request.sender, method = %head.method, %origin, "sending");
+
+        let sent = async {
+            let mut unanswered = match wire.send(message).await {
+                Ok(response) => return Ok(response),
+                Err(unanswered) => unanswered,
+            };
+            // The server closed a kept connection before a byte was written: that is no answer to this request.
+            if let Some(message) = unanswered.unsent.take().filter(|_| is_kept) {
+                (wire, at) = self.open(origin, &addresses, &limits).await?;
+                unanswered = match wire.send(*message).await {
+                    Ok(response) => return Ok(response),
+                    Err(unanswered) => unanswered,
+                };
+            }
+            Err(unanswered_fault(&unanswered, &meter, &limits))
+        };
+        let response = tokio::select! {
+            sent = sent => sent?,
+            error = floor::watch(&meter, limits.least_bytes_per_second) => return Err(error),
+        };
+        let headers = response::judge(&response, &head.method, &limits, &needles)?;
+        let kept_as = key.map(|key| (key, at));
+        let status = response.status();
+        Ok(Answer { status, headers, body: response.into_body(), needles, upload: meter, wire, kept_as })
+    }
+
+    /// Secrets go over TLS, or in clear text to what the operator allowed of the operator's own network.
+    fn check_way_of_secrets(
+        &self,
+        origin: &Origin,
+        addresses: &[SocketAddr],
+        allow_private: bool,
+        name: &HeaderName,
+    ) -> Result<(), EgressError> {
+        let is_own = || addresses.iter().all(|address| address::kind(address.ip()).is_local());
+        let is_fit = origin.scheme == Scheme::Https || (self.proxy.is_none() && allow_private && is_own());
+        match is_fit {
+            true => Ok(()),
+            false => {
+                let reason = "holds a secret, which goes over plain `http` to nobody: use `https`";
+                Err(bad(format!("header {name}"), reason))
+            }
+        }
+    }
+
+    /// The headers as they will be written, with the secrets in, and what to look for in the response.
+    async fn last_headers(
+        &self,
+        tenant: &TenantId,
+        wanted: &[SecretHeader],
+        head: &mut Head,
+    ) -> Result<(HeaderMap, Needles), EgressError> {
+        let mut headers = std::mem::take(&mut head.headers);
+        if wanted.is_empty() {
+            return Ok((headers, Needles::default()));
+        }
+        let Injected { headers: secret, needles } = inject::fill(self.secrets.as_ref(), tenant, wanted).await?;
+        for (name, value) in secret {
+            headers.append(name, value);
+        }
+        // What is compressed cannot be searched for the secret.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        Ok((headers, needles))
+    }
+
+    /// Whether a proxy reads the request line.
+    fn is_forwarded(&self, scheme: Scheme) -> bool {
+        self.proxy.is_some() && scheme == Scheme::Http
+    }
+
+    fn with_proxy_credentials(&self, mut headers: HeaderMap, scheme: Scheme) -> Result<HeaderMap, EgressError> {
+        let proxy = self.proxy.as_ref().filter(|_| self.is_forwarded(scheme));
+        if let Some(credentials) = proxy.and_then(|proxy| proxy.credentials.as_ref()) {
             let mut value = HeaderValue::try_from(network::basic(credentials).expose().as_str())
                 .map_err(|_| EgressError::Internal)?;
             value.set_sensitive(true);
             headers.insert(header::PROXY_AUTHORIZATION, value);
         }
-
-        let mut message = http::Request::new(upload);
-        *message.method_mut() = head.method.clone();
-        *message.uri_mut() = request::target(&head, origin, line.is_forwarded)?;
-        *message.headers_mut() = headers;
-        tracing::debug!(tenant = %request.tenant, sender = %request.sender, method = %head.method, %origin, "sending");
-        let fault = |error: hyper::Error| fault(&error, &meter, &limits);
-        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
-            .max_header_size(limits.response_header_bytes)
-            .max_buf_size(READ_BUFFER.max(limits.response_header_bytes))
-            .handshake(TokioIo::new(line.io))
-            .await
-            .map_err(fault)?;
-        let mut driver = JoinSet::new();
-        driver.spawn(async move {
-            // What goes wrong here is also told to whoever waits for the response or its body.
-            let _: Result<(), hyper::Error> = connection.await;
-        });
-        let response = tokio::select! {
-            response = sender.send_request(message) => response.map_err(fault)?,
-            error = floor::watch(&meter, limits.least_bytes_per_second) => return Err(error),
-        };
-        let headers = response::judge(&response, &head.method, &limits, &needles)?;
-        let status = response.status();
-        Ok(Answer { status, headers, body: response.into_body(), needles, upload: meter, _connection: driver })
+        Ok(headers)
     }
 
     /// The addresses of a host, IPv4 first, if every one of them may be dialled.
@@ -205,12 +255,13 @@ impl Route {
         Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 
+    /// A new connection to one of the addresses, and which one that is.
     async fn open(
         &self,
-        origin: &openclaw_domain::Origin,
+        origin: &Origin,
         addresses: &[SocketAddr],
-        allow_private: bool,
-    ) -> Result<Line, EgressError> {
+        limits: &EgressLimits,
+    ) -> Result<(Wire, SocketAddr), EgressError> {
         let host = &origin.host;
         let (mut stream, at) = match &self.proxy {
             None => network::connect(self.dialer.as_ref(), host, addresses, self.connect_timeout).await?,
@@ -220,27 +271,31 @@ impl Route {
                 network::connect(self.dialer.as_ref(), &proxy.origin.host, &at, self.connect_timeout).await?
             }
         };
-        if origin.scheme == Scheme::Http {
-            let is_own_way = self.proxy.is_none() && allow_private && address::kind(at.ip()).is_local();
-            let is_forwarded = self.proxy.is_some();
-            return Ok(Line { io: Box::new(stream), is_forwarded, is_fit_for_secrets: is_own_way });
-        }
-        if let Some(proxy) = &self.proxy {
-            let to = *addresses.first().ok_or(EgressError::Internal)?;
-            network::tunnel(&mut stream, to, proxy.credentials.as_ref(), host).await?;
-        }
-        let io = network::secure(&self.tls, stream, host, self.connect_timeout).await?;
-        Ok(Line { io, is_forwarded: false, is_fit_for_secrets: true })
+        let io: BoxConnection = match (origin.scheme, &self.proxy) {
+            (Scheme::Http, _) => Box::new(stream),
+            (Scheme::Https, None) => network::secure(&self.tls, stream, host, self.connect_timeout).await?,
+            (Scheme::Https, Some(proxy)) => {
+                let to = *addresses.first().ok_or(EgressError::Internal)?;
+                network::tunnel(&mut stream, to, proxy.credentials.as_ref(), host).await?;
+                network::secure(&self.tls, stream, host, self.connect_timeout).await?
+            }
+        };
+        let wire = Wire::new(io, limits.response_header_bytes).await;
+        Ok((wire.map_err(|error| EgressError::Protocol(error.to_string()))?, at))
+    }
+}
+
+fn unanswered_fault(unanswered: &Unanswered, upload: &Meter, limits: &EgressLimits) -> EgressError {
+    match unanswered.is_head_too_long && upload.broken().is_none() {
+        true => EgressError::TooLarge { what: "response headers", limit: limits.response_header_bytes as u64 },
+        false => fault(&unanswered.error, upload),
     }
 }
 
 /// What an error of hyper's means to the sender.
-fn fault(error: &hyper::Error, upload: &Meter, limits: &EgressLimits) -> EgressError {
+fn fault(error: &hyper::Error, upload: &Meter) -> EgressError {
     if let Some(broken) = upload.broken() {
         return broken;
-    }
-    if error.is_parse_too_large() {
-        return EgressError::TooLarge { what: "response headers", limit: limits.response_header_bytes as u64 };
     }
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -271,7 +326,7 @@ async fn pass_on(
         let chunk = match frame {
             None => redactor.finish(),
             Some(frame) => {
-                let frame = frame.map_err(|error| fault(&error, upload, limits))?;
+                let frame = frame.map_err(|error| fault(&error, upload))?;
                 let Ok(data) = frame.into_data() else { continue };
                 total += data.len() as u64;
                 measures::received(data.len() as u64);

@@ -28,6 +28,12 @@ pub(crate) async fn fill(
 ) -> Result<Injected, EgressError> {
     let mut names = Vec::new();
     for header in wanted {
+        if has_control(&header.parts) {
+            return Err(bad(
+                format!("header {}", header.name),
+                "has text with a line break or another control character",
+            ));
+        }
         collect(&header.parts, &mut names);
     }
     let mut values = BTreeMap::new();
@@ -60,6 +66,15 @@ pub(crate) async fn fill(
         headers.push((header.name.clone(), value));
     }
     Ok(Injected { headers, needles: Needles::new(needles) })
+}
+
+fn has_control(parts: &[HeaderPart]) -> bool {
+    parts.iter().any(|part| match part {
+        HeaderPart::Text(text) => text.chars().any(char::is_control),
+        HeaderPart::Secret(_) => false,
+        // Base64 makes anything fit for a header.
+        HeaderPart::Base64(_) => false,
+    })
 }
 
 fn collect(parts: &[HeaderPart], names: &mut Vec<SecretName>) {

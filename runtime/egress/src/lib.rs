@@ -15,12 +15,14 @@ mod inject;
 mod literal;
 mod measures;
 mod network;
+mod pool;
 mod redact;
 mod request;
 mod resolve;
 mod response;
 mod settings;
 mod upload;
+mod wire;
 
 pub use address::{AddressKind, AddressPolicy, Strict};
 pub use egress::Egress;

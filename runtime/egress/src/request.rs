@@ -47,6 +47,10 @@ pub(crate) fn read(request: &Outgoing) -> Result<Head, EgressError> {
             return Err(bad(format!("header {}", header.name), "belongs to the connection and is set by the gateway"));
         }
     }
+    if !request.secret_headers.is_empty() && request.headers.contains_key(header::RANGE) {
+        // A secret that is echoed piece by piece is not recognised.
+        return Err(bad("header range", "cannot be sent together with a secret: leave one of them out"));
+    }
     let (mut headers, declared) = read_headers(request)?;
     headers.insert(header::HOST, host_value(origin)?);
     headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));

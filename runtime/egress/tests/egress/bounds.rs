@@ -104,6 +104,14 @@ async fn header_bombs_end_at_the_bound() {
     let egress = opened(&EgressSettings::default(), endless.address);
     let error = failure(fetch(&egress, get(URL)).await);
     assert_eq!(too_large(&error), ("response headers", 32 << 10));
+    // Interim responses are headers too.
+    let hints = Server::serving(|mut stream, _| async move {
+        while stream.write_all(b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n").await.is_ok() {}
+    })
+    .await;
+    let egress = opened(&EgressSettings::default(), hints.address);
+    let error = failure(fetch(&egress, get(URL)).await);
+    assert_eq!(too_large(&error), ("response headers", 32 << 10));
 }
 
 #[tokio::test]

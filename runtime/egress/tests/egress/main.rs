@@ -9,6 +9,7 @@ mod bounds;
 mod dns;
 mod formats;
 mod framing;
+mod kept;
 mod network;
 mod proxy;
 mod secrets;
