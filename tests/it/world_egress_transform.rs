@@ -1,10 +1,12 @@
 //! Egress transforms, good and bad: what is sent is what they made, and each refusal names the transform and why.
 
+use std::path::Path;
 use std::time::Duration;
 
 use insta::assert_snapshot;
 use openclaw_domain::ports::Guests as _;
-use openclaw_domain::{EgressCall, EgressEvent, EgressOutcome, TenantId, Timestamp};
+use openclaw_domain::{EgressCall, EgressEvent, EgressOutcome, IngressCall, TenantId, Timestamp, TraceId};
+use openclaw_package::cases::{Case, read_cases};
 use openclaw_tests::raw::importing;
 use openclaw_tests::{Opening, TestRegistry, told};
 use serde_json::{Value, json};
@@ -130,4 +132,33 @@ async fn an_egress_transform_that_imports_anything_is_not_installed() {
         let expected = format!("{import}: a transform imports nothing at all");
         assert!(refused.contains(&expected), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn every_case_of_the_bundled_transforms_passes_in_the_sandbox() {
+    let registry = TestRegistry::serving(TRANSFORMS).await;
+    let skills = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../skills"));
+    let (mut ran, mut failed) = (0, Vec::new());
+    for transform in ["datadog", "github", "home-assistant", "pagerduty", "slack", "template"] {
+        for (file, case) in read_cases(&skills.join(transform)).unwrap() {
+            let name = transform.parse().unwrap();
+            let differences = match &case {
+                Case::Egress(case) => {
+                    let observed = registry.registry.transform_egress(case.call(name)).await;
+                    case.judge(observed.as_ref().map(|reply| &reply.outcome))
+                }
+                Case::Ingress(case) => {
+                    let (tenant, trace) = (TenantId::default(), TraceId::new());
+                    let call = IngressCall { tenant, transform: name, request: case.request(), trace };
+                    let observed = registry.registry.transform_ingress(call).await;
+                    case.judge(observed.as_ref().map(|reply| &reply.outcome))
+                }
+                Case::Tool(_) => panic!("{} is no case of a transform", file.display()),
+            };
+            ran += 1;
+            failed.extend(differences.into_iter().map(|difference| format!("{}: {difference}", file.display())));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(ran >= 50, "{ran} cases");
 }
