@@ -1,4 +1,6 @@
-//! Backups: a consistent copy of the database and of every component it names, in a folder of their own.
+//! Backups: a consistent copy of the database, of every component it names, and of the grants, in a folder of their own.
+//!
+//! The machine's key is in none, so sealed secrets open only where they were sealed.
 //!
 //! Invariant: the manifest is written last and states a hash of each file, so what was cut short or changed later is
 //! known for what it is.
@@ -47,6 +49,8 @@ pub struct BackupReport {
     pub schema_version: i64,
     /// Components in it.
     pub components: usize,
+    /// Grants in it: those that were in force.
+    pub grants: usize,
     /// Bytes of all files.
     pub bytes: u64,
 }
@@ -90,6 +94,7 @@ fn write_backup(inner: &Inner, to: &Path) -> Result<BackupReport, BackupError> {
         copy.finish()?;
         list.push(ManifestFile { path: format!("{}/{name}", home::COMPONENTS), size, sha256: digest.to_hex() });
     }
+    let grants = write_grants(inner, to, &mut list)?;
     files::sync_folder(to)?;
 
     let bytes = list.iter().map(|file| file.size).sum();
@@ -102,7 +107,24 @@ fn write_backup(inner: &Inner, to: &Path) -> Result<BackupReport, BackupError> {
     })?;
     text.push(b'\n');
     files::write_whole(&to.join(MANIFEST), &text)?;
-    Ok(BackupReport { folder: to.to_owned(), schema_version, components: digests.len(), bytes })
+    Ok(BackupReport { folder: to.to_owned(), schema_version, components: digests.len(), grants, bytes })
+}
+
+/// Writes the grants that are in force by what is on disk. What cannot be trusted where it is would be trusted where it
+/// is restored, so it is not copied.
+fn write_grants(inner: &Inner, to: &Path, list: &mut Vec<ManifestFile>) -> Result<usize, BackupError> {
+    let grants = inner.grants.texts();
+    let folder = home::grants(to);
+    files::private_folder(&folder)?;
+    for (tenant, skill, text) in &grants {
+        let (of_tenant, name) = (folder.join(tenant.as_str()), home::grant_file(skill));
+        files::private_folder(&of_tenant)?;
+        files::write_whole(&of_tenant.join(&name), text.as_bytes())?;
+        let path = format!("{}/{tenant}/{name}", home::GRANTS);
+        list.push(ManifestFile { path, size: text.len() as u64, sha256: files::hash(text.as_bytes()).to_hex() });
+    }
+    files::sync_folder(&folder)?;
+    Ok(grants.len())
 }
 
 /// Copies the database as of one moment; returns its schema version and the components it names, sorted.

@@ -6,13 +6,14 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use openclaw_domain::ports::{Accepted, INVOKE, Inbox, InboxEntry, InboxRecord, OwedCall};
-use openclaw_domain::{Event, Refusal, TenantId, Timestamp, WebhookId};
+use openclaw_domain::ports::{Accepted, INVOKE, Inbox, InboxEntry, InboxRecord, OwedCall, QueuedRequest, Verdict};
+use openclaw_domain::{EndpointName, Event, NewEvent, Refusal, TenantId, Timestamp, WebhookId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::oneshot;
 
 use crate::job::{Job, Numbers};
 use crate::journal::insert_event;
+use crate::outbox::insert_deliveries;
 use crate::rows::parsed;
 use crate::{Storage, StorageError};
 
@@ -33,15 +34,27 @@ const SETTLE: &str = "UPDATE inbox SET owed = 0, settled_at = ?2 WHERE id = ?1 A
 pub(crate) struct Acceptance {
     entry: InboxEntry,
     /// The events it causes; they have their places once it was run.
-    pub(crate) events: Vec<Event>,
+    events: Vec<Event>,
+    /// The endpoints each of them is owed to, in their order.
+    owed_to: Vec<Vec<EndpointName>>,
     duplicate_of: Option<InboxRecord>,
     answer: oneshot::Sender<Result<Accepted, Refusal>>,
 }
 
 impl Acceptance {
     /// Whether the last run wrote it.
-    pub(crate) const fn is_new(&self) -> bool {
+    const fn is_new(&self) -> bool {
         self.duplicate_of.is_none()
+    }
+
+    /// How many events it may write.
+    pub(crate) const fn most_events(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The events the last run wrote.
+    pub(crate) fn written(&self) -> &[Event] {
+        if self.is_new() { &self.events } else { &[] }
     }
 
     /// Writes it and its events, unless one with its key is there.
@@ -80,8 +93,9 @@ impl Acceptance {
             _ => None,
         };
         if self.is_new() {
-            for event in &mut self.events {
+            for (event, owed_to) in self.events.iter_mut().zip(&self.owed_to) {
                 insert_event(conn, event, numbers)?;
+                insert_deliveries(conn, event, owed_to)?;
             }
         }
         Ok(())
@@ -128,9 +142,11 @@ impl Inbox for Storage {
     }
 
     async fn accept(&self, mut entry: InboxEntry) -> Result<Accepted, Refusal> {
-        let events = std::mem::take(&mut entry.events).into_iter().map(unnumbered).collect();
+        let events = std::mem::take(&mut entry.events);
+        let owed_to = events.iter().map(|event| self.owed_to(event)).collect();
+        let events = events.into_iter().map(unnumbered).collect();
         let (tx, rx) = oneshot::channel();
-        let acceptance = Acceptance { entry, events, duplicate_of: None, answer: tx };
+        let acceptance = Acceptance { entry, events, owed_to, duplicate_of: None, answer: tx };
         self.push_awaited("inbox", Job::Accept(Box::new(acceptance)), rx).await
     }
 
@@ -145,9 +161,27 @@ impl Inbox for Storage {
         })
         .await
     }
+
+    async fn queued(&self, tenant: &TenantId, limit: usize) -> Result<Vec<QueuedRequest>, Refusal> {
+        self.queued_requests(tenant, limit).await
+    }
+
+    async fn queues(&self) -> Result<Vec<(TenantId, u64)>, Refusal> {
+        self.inbox_queues().await
+    }
+
+    async fn decide(
+        &self,
+        tenant: &TenantId,
+        id: WebhookId,
+        verdict: Verdict,
+        events: Vec<NewEvent>,
+    ) -> Result<Option<Vec<Event>>, Refusal> {
+        self.decide_queued(tenant, id, verdict, events).await
+    }
 }
 
 /// An event that has no place yet.
-pub(crate) const fn unnumbered(fact: openclaw_domain::NewEvent) -> Event {
+pub(crate) const fn unnumbered(fact: NewEvent) -> Event {
     Event { seq: 0, id: String::new(), fact }
 }

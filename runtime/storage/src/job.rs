@@ -4,21 +4,25 @@
 
 use std::sync::Arc;
 
-use openclaw_domain::{Event, Refusal};
+use openclaw_domain::{EndpointName, Event, Refusal};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::StorageError;
 use crate::inbox::Acceptance;
+use crate::inbox_queue::Decision;
 use crate::journal::insert_event;
+use crate::outbox::insert_deliveries;
 
 /// What the writer does.
 pub(crate) enum Job {
-    /// Writes one event; nobody waits.
-    Record(Event),
+    /// Writes one event with the deliveries it is owed in; nobody waits.
+    Record(Event, Vec<EndpointName>),
     /// Writes one webhook request with its events.
     Accept(Box<Acceptance>),
+    /// Writes what was decided about a queued one, with its events.
+    Decide(Box<Decision>),
     /// Anything rarer.
     Other(Box<dyn Work>),
 }
@@ -27,22 +31,36 @@ impl Job {
     /// How many events it may write.
     pub(crate) fn events(&self) -> usize {
         match self {
-            Self::Record(_) => 1,
-            Self::Accept(acceptance) => acceptance.events.len(),
+            Self::Record(..) => 1,
+            Self::Accept(acceptance) => acceptance.most_events(),
+            Self::Decide(decision) => decision.most_events(),
             Self::Other(_) => 0,
+        }
+    }
+
+    /// The events the last run wrote, of a job somebody waits for.
+    pub(crate) fn written(&self) -> &[Event] {
+        match self {
+            Self::Accept(acceptance) => acceptance.written(),
+            Self::Decide(decision) => decision.written(),
+            Self::Record(..) | Self::Other(_) => &[],
         }
     }
 
     /// Whether somebody waits until it is on disk.
     pub(crate) const fn is_awaited(&self) -> bool {
-        !matches!(self, Self::Record(_))
+        !matches!(self, Self::Record(..))
     }
 
     /// Writes it, within the transaction that is open.
     pub(crate) fn run(&mut self, conn: &Connection, numbers: &mut Numbers) -> rusqlite::Result<()> {
         match self {
-            Self::Record(event) => insert_event(conn, event, numbers),
+            Self::Record(event, owed_to) => {
+                insert_event(conn, event, numbers)?;
+                insert_deliveries(conn, event, owed_to)
+            }
             Self::Accept(acceptance) => acceptance.run(conn, numbers),
+            Self::Decide(decision) => decision.run(conn, numbers),
             Self::Other(work) => work.run(conn),
         }
     }
@@ -50,8 +68,9 @@ impl Job {
     /// Tells whoever waits. `conn` is outside any transaction.
     pub(crate) fn answer(self, conn: &Connection, result: Result<(), StorageError>) {
         match self {
-            Self::Record(_) => {}
+            Self::Record(..) => {}
             Self::Accept(acceptance) => acceptance.answer(result),
+            Self::Decide(decision) => decision.answer(result),
             Self::Other(work) => work.answer(conn, result),
         }
     }

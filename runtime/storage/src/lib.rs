@@ -18,8 +18,10 @@ mod writer;
 
 mod components;
 mod inbox;
+mod inbox_queue;
 mod journal;
 mod kv;
+mod outbox;
 mod package_columns;
 mod packages;
 mod rows;
@@ -29,6 +31,9 @@ mod grants;
 mod machine_key;
 mod sealed;
 mod secrets;
+mod tenants;
+
+mod retention;
 
 mod backup;
 mod manifest;
@@ -41,7 +46,9 @@ pub use backup::{BackupError, BackupReport};
 pub use error::{IoFailure, OpenError, StorageError};
 pub use grants::{GrantFiles, GrantProblem, GrantTextError, from_text, to_text};
 pub use lock::{HomeLock, LockError};
+pub use outbox::KeptRequest;
 pub use restore::{IfOccupied, RestoreError, RestoreReport, restore};
+pub use retention::{Pruned, Retention};
 pub use schema::SCHEMA_VERSION;
 pub use sealed::{MAX_SECRET, SealedSecret, SecretError};
 pub use secrets::{ConfiguredSecrets, SecretSources, Source};

@@ -1,9 +1,9 @@
 //! `MANIFEST.json`: what a backup holds, with a hash of each file. It is written last, so a folder without one is
 //! no finished backup.
 //!
-//! Invariant: a manifest names the database and files in `components/`, and nothing outside its folder.
+//! Invariant: a manifest names the database, files in `components/` and grants, and nothing outside its folder.
 
-use openclaw_domain::Digest;
+use openclaw_domain::{Digest, SkillName, TenantId};
 use serde::{Deserialize, Serialize};
 
 use crate::home;
@@ -31,7 +31,7 @@ pub(crate) struct Manifest {
 /// One file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ManifestFile {
-    /// Its path within the backup: `openclaw.db` or `components/<digest>.wasm`.
+    /// Its path within the backup: `openclaw.db`, `components/<digest>.wasm` or `grants/<tenant>/<skill>.toml`.
     pub(crate) path: String,
     /// Its bytes.
     pub(crate) size: u64,
@@ -40,12 +40,14 @@ pub(crate) struct ManifestFile {
 }
 
 /// What a path in a manifest names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     /// The database.
     Database,
     /// A component's file.
     Component(Digest),
+    /// The grant of a skill.
+    Grant(TenantId, SkillName),
 }
 
 impl ManifestFile {
@@ -54,7 +56,11 @@ impl ManifestFile {
         if self.path == home::DATABASE {
             return Some(Part::Database);
         }
-        let name = self.path.strip_prefix(home::COMPONENTS)?.strip_prefix('/')?;
-        home::digest_of_file(name).map(Part::Component)
+        let (folder, name) = self.path.split_once('/')?;
+        match folder {
+            home::COMPONENTS => home::digest_of_file(name).map(Part::Component),
+            home::GRANTS => home::names_of_grant(name).map(|(tenant, skill)| Part::Grant(tenant, skill)),
+            _ => None,
+        }
     }
 }

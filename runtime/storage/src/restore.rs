@@ -2,21 +2,22 @@
 //!
 //! Everything is copied beside its place first, hashed while it is copied; only when every file was found right are
 //! the names changed, the database's last.
-//! Invariant: a backup that is not whole, or of a newer schema, changes nothing; a database that was there is kept
-//! under another name.
+//! Invariant: a backup that is not whole, or of a newer schema, changes nothing; a database and grants that were there
+//! are kept under another name, and no grant of before is in force beside what was restored.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use openclaw_domain::{Clock, Digest, SystemClock};
+use openclaw_domain::ports::Grants;
+use openclaw_domain::{Clock, Digest, SkillName, SystemClock, TenantId};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::files::Unfinished;
 use crate::lock::{HomeLock, LockError};
 use crate::manifest::{FORMAT, MANIFEST, MAX_MANIFEST, Manifest, ManifestFile, Part};
-use crate::{IoFailure, OpenError, SCHEMA_VERSION, files, home, rows, schema};
+use crate::{GrantFiles, IoFailure, OpenError, SCHEMA_VERSION, files, from_text, home, rows, schema};
 
 /// What to do with a home that holds a database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub enum IfOccupied {
     /// Refuse.
     #[default]
     Refuse,
-    /// Put the database that is there aside, under a name the report states, and restore.
+    /// Put the database and the grants that are there aside, under names the report states, and restore.
     PutAside,
 }
 
@@ -66,10 +67,10 @@ pub enum RestoreError {
         /// What its bytes hash to.
         found: String,
     },
-    /// The home holds a database, and nobody said to put it aside.
+    /// The home holds a database or grants, and nobody said to put them aside.
     #[error("`{}` is there already: restore into another home, or put it aside with --force", path.display())]
     Occupied {
-        /// The database.
+        /// The database, or the folder of grants.
         path: PathBuf,
     },
     /// A process uses the home.
@@ -92,8 +93,12 @@ pub struct RestoreReport {
     pub schema_version: i64,
     /// Components that were restored.
     pub components: usize,
+    /// Grants that were restored.
+    pub grants: usize,
     /// Where the database that was there before is now.
     pub put_aside: Option<PathBuf>,
+    /// Where the grants that were there before are now.
+    pub grants_put_aside: Option<PathBuf>,
 }
 
 /// Restores the backup in `folder` into `home`, which is made if needed. Blocks on the disk.
@@ -108,10 +113,15 @@ pub fn restore(folder: &Path, home: &Path, if_occupied: IfOccupied) -> Result<Re
     if is_occupied && if_occupied == IfOccupied::Refuse {
         return Err(RestoreError::Occupied { path: database });
     }
+    let there = GrantFiles::open(home);
+    if if_occupied == IfOccupied::Refuse && !(there.all().is_empty() && there.problems().is_empty()) {
+        return Err(RestoreError::Occupied { path: home::grants(home) });
+    }
 
     files::private_folder(&home::components(home))?;
     let mut database_copy = None;
     let mut component_copies = Vec::new();
+    let mut grants = StagedGrants::beside(home)?;
     for (file, part) in &manifest.files {
         match part {
             Part::Database => database_copy = Some(verified_copy(folder, file, &database)?),
@@ -119,6 +129,7 @@ pub fn restore(folder: &Path, home: &Path, if_occupied: IfOccupied) -> Result<Re
                 let target = home::components(home).join(home::component_file(*digest));
                 component_copies.push((*digest, verified_copy(folder, file, &target)?));
             }
+            Part::Grant(tenant, skill) => grants.add(folder, file, tenant, skill)?,
         }
     }
     let Some(database_copy) = database_copy else {
@@ -132,12 +143,15 @@ pub fn restore(folder: &Path, home: &Path, if_occupied: IfOccupied) -> Result<Re
         copy.finish()?;
     }
     let put_aside = if is_occupied { Some(put_aside(&database)?) } else { None };
+    let (grants, grants_put_aside) = grants.finish(home)?;
     database_copy.finish()?;
     Ok(RestoreReport {
         created_at: manifest.created_at,
         schema_version: manifest.schema_version,
         components,
+        grants,
         put_aside,
+        grants_put_aside,
     })
 }
 
@@ -223,6 +237,73 @@ fn check_database(
     match named.iter().find(|digest| components.iter().all(|(held, _)| held != *digest)) {
         Some(digest) => Err(not_a_backup(folder, &format!("component {digest} is missing from its manifest"))),
         None => Ok(()),
+    }
+}
+
+/// Grants that were copied and found right, in a folder that is not theirs yet; dropped unfinished, it is removed.
+struct StagedGrants {
+    folder: PathBuf,
+    count: usize,
+}
+
+impl StagedGrants {
+    fn beside(home: &Path) -> Result<Self, IoFailure> {
+        let folder = home.join(format!(".{}.{}{}", home::GRANTS, std::process::id(), files::UNFINISHED));
+        // What a restore that was killed left there is not to be mixed with this one.
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(IoFailure::when("remove", &folder)(error));
+            }
+            _ => {}
+        }
+        files::private_folder(&folder)?;
+        Ok(Self { folder, count: 0 })
+    }
+
+    /// Copies one, and checks that it is what its path says.
+    fn add(
+        &mut self,
+        backup: &Path,
+        file: &ManifestFile,
+        tenant: &TenantId,
+        skill: &SkillName,
+    ) -> Result<(), RestoreError> {
+        let of_tenant = self.folder.join(tenant.as_str());
+        files::private_folder(&of_tenant)?;
+        let target = of_tenant.join(home::grant_file(skill));
+        verified_copy(backup, file, &target)?.finish()?;
+        let text = fs::read_to_string(&target).map_err(IoFailure::when("read", &target))?;
+        let is_right = from_text(&text).is_ok_and(|grant| grant.tenant == *tenant && grant.skill == *skill);
+        self.count += 1;
+        match is_right {
+            true => Ok(()),
+            false => Err(not_a_backup(backup, &format!("`{}` is not the grant its name says", file.path))),
+        }
+    }
+
+    /// Gives them their place, and puts those aside that are there; says how many there are, and where the others went.
+    fn finish(mut self, home: &Path) -> Result<(usize, Option<PathBuf>), IoFailure> {
+        let place = home::grants(home);
+        let mut aside = None;
+        if place.symlink_metadata().is_ok() {
+            let to = place.with_file_name(format!("{}.replaced-{}", home::GRANTS, SystemClock.now().as_millis()));
+            fs::rename(&place, &to).map_err(IoFailure::when("put aside", &place))?;
+            aside = Some(to);
+        }
+        files::sync_folder(&self.folder)?;
+        fs::rename(&self.folder, &place).map_err(IoFailure::when("rename to its final name", &self.folder))?;
+        self.folder = PathBuf::new();
+        files::sync_folder(home)?;
+        Ok((self.count, aside))
+    }
+}
+
+impl Drop for StagedGrants {
+    fn drop(&mut self) {
+        if !self.folder.as_os_str().is_empty() {
+            // Nothing more can be done about it here, and nothing ever reads it.
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 

@@ -19,6 +19,8 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "first_tables", sql: include_str!("../migrations/0001_first_tables.sql") },
     Migration { name: "owed_skill_calls", sql: include_str!("../migrations/0002_owed_skill_calls.sql") },
     Migration { name: "powers", sql: include_str!("../migrations/0003_powers.sql") },
+    Migration { name: "deliveries", sql: include_str!("../migrations/0004_deliveries.sql") },
+    Migration { name: "retention", sql: include_str!("../migrations/0005_retention.sql") },
 ];
 
 /// The newest schema version this build knows.

@@ -19,6 +19,7 @@ use openclaw_domain::ports::{SecretValue, Secrets};
 use openclaw_domain::{Refusal, Secret, SecretName, TenantId};
 use rustix::fs::OFlags;
 use sha2::Sha256;
+use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
 use crate::sealed::system;
@@ -148,7 +149,8 @@ impl Secrets for SecretSources {
         let (storage, source) = (self.storage.clone(), self.source(tenant, name));
         let (tenant, name) = (tenant.clone(), name.clone());
         // A task of its own: whoever polls this may be a guest's fiber, and the key must not be near its stack.
-        let computed = tokio::spawn(async move {
+        let mut task = JoinSet::new();
+        task.spawn(async move {
             let value = read(&storage, source, &tenant, &name).await?;
             Ok::<_, SecretError>(value.map(|value| {
                 let mut mac = Hmac::<Sha256>::new_from_slice(value.expose()).expect("HMAC takes a key of any length");
@@ -156,7 +158,10 @@ impl Secrets for SecretSources {
                 mac.finalize().into_bytes().into()
             }))
         });
-        computed.await.map_err(Refusal::internal)?.map_err(Refusal::internal)
+        match task.join_next().await {
+            Some(computed) => computed.map_err(Refusal::internal)?.map_err(Refusal::internal),
+            None => Ok(None),
+        }
     }
 }
 

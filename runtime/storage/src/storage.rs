@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
-use openclaw_domain::{Clock, Event, Refusal, SystemClock};
+use openclaw_domain::ports::Route;
+use openclaw_domain::{Clock, EndpointName, Event, NewEvent, Refusal, SystemClock};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -15,7 +16,7 @@ use crate::lock::{HomeLock, LockError};
 use crate::queue::Queue;
 use crate::readers::Readers;
 use crate::writer::{Counters, SharedListener, Writer};
-use crate::{IoFailure, OpenError, StorageError, files, home, schema};
+use crate::{GrantFiles, IoFailure, OpenError, StorageError, files, home, schema};
 
 /// Hears of events once they are committed: all of them, in order of `seq`, before those who wait are answered.
 ///
@@ -62,7 +63,8 @@ pub struct StorageStats {
 
 /// Everything a gateway remembers. A handle: clones are cheap and share one writer.
 ///
-/// It implements the ports `Inbox`, `Journal`, `Tokens` and `Packages`.
+/// It implements the ports `Inbox`, `Outbox`, `Journal`, `Tokens`, `Packages`, `Kv` and `Tenants`; [`Storage::grants`]
+/// and [`SecretSources`](crate::SecretSources) are `Grants` and `Secrets`.
 #[derive(Clone)]
 pub struct Storage {
     pub(crate) inner: Arc<Inner>,
@@ -72,9 +74,11 @@ pub(crate) struct Inner {
     pub(crate) home: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) components: Arc<Components>,
+    pub(crate) grants: GrantFiles,
     pub(crate) readers: Readers,
     queue: Arc<Queue>,
     listener: SharedListener,
+    route: OnceLock<Arc<dyn Route>>,
     counters: Arc<Counters>,
     writer: Mutex<Option<JoinHandle<()>>>,
     lock: Mutex<Option<HomeLock>>,
@@ -108,9 +112,11 @@ impl Storage {
             home: home.to_owned(),
             clock: options.clock,
             components: Arc::new(components),
+            grants: GrantFiles::open(home),
             readers: Readers::new(database, options.readers.max(1)),
             queue,
             listener,
+            route: OnceLock::new(),
             counters,
             writer: Mutex::new(Some(writer)),
             lock: Mutex::new(Some(lock)),
@@ -127,6 +133,22 @@ impl Storage {
     /// Replaces who hears of committed events. Events committed before are not told again.
     pub fn set_listener(&self, listener: Listener) {
         *self.inner.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+    }
+
+    /// Says who knows which endpoints an event is owed to; events recorded from now on bring their deliveries. Only the
+    /// first one counts: what may change is the route's own affair.
+    pub fn set_route(&self, route: Arc<dyn Route>) {
+        drop(self.inner.route.set(route));
+    }
+
+    /// The endpoints an event is owed to. Without a route this costs one look.
+    pub(crate) fn owed_to(&self, event: &NewEvent) -> Vec<EndpointName> {
+        self.inner.route.get().map_or_else(Vec::new, |route| route.owed_to(event))
+    }
+
+    /// The grants of this home.
+    pub fn grants(&self) -> &GrantFiles {
+        &self.inner.grants
     }
 
     /// The folder this storage lives in.
@@ -170,6 +192,7 @@ impl Storage {
     }
 
     /// Queues a job nobody waits for.
+    #[expect(clippy::result_large_err, reason = "only a closed queue gives a job back, and that is the end of it")]
     pub(crate) fn push_unawaited(&self, job: Job) -> Result<(), Job> {
         self.inner.queue.push(job)
     }

@@ -224,18 +224,14 @@ impl Writer {
         let listener = listener.lock().unwrap_or_else(PoisonError::into_inner);
         for job in batch.drain(..) {
             match (job, failures.next().flatten()) {
-                (Job::Record(event), None) => self.heard.push(event),
-                (Job::Record(event), Some(error)) => {
+                (Job::Record(event, _), None) => self.heard.push(event),
+                (Job::Record(event, _), Some(error)) => {
                     tracing::error!(%error, kind = event.fact.kind.as_str(), "an event cannot be written");
                     self.counters.lost_events.fetch_add(1, Ordering::Relaxed);
                 }
                 (job, failure) => {
-                    if let Job::Accept(acceptance) = &job
-                        && failure.is_none()
-                        && acceptance.is_new()
-                        && listener.is_some()
-                    {
-                        self.heard.extend(acceptance.events.iter().cloned());
+                    if failure.is_none() && listener.is_some() {
+                        self.heard.extend(job.written().iter().cloned());
                     }
                     self.answers.push((job, failure));
                 }

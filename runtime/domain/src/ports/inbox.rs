@@ -8,6 +8,9 @@ use crate::{Event, NewEvent, Refusal, TenantId, Timestamp, TraceId, WebhookId};
 /// The outcome of a request whose transform asked for a skill call; such a request owes the call until it is settled.
 pub const INVOKE: &str = "invoke";
 
+/// The outcome of a request that was accepted while its tenant was paused; no transform has seen it yet.
+pub const QUEUED: &str = "queued";
+
 /// Everything about one webhook request that must be durable before it is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboxEntry {
@@ -40,7 +43,7 @@ pub struct InboxEntry {
 /// What was decided about a webhook request: its outcome and the receipt of the transform that decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// `message`, `invoke`, `respond`, `discard` or `failed`.
+    /// `message`, `invoke`, `respond`, `discard`, `failed` or `queued`.
     pub outcome: String,
     /// The outcome's content as JSON text: the message, the invocation, the reason, the error.
     pub detail: String,
@@ -89,6 +92,31 @@ pub struct OwedCall {
     pub detail: String,
 }
 
+/// A request that was accepted while its tenant was paused, with all that its transform needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedRequest {
+    /// Its id.
+    pub id: WebhookId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The endpoint's path.
+    pub path: String,
+    /// The sender's own id for it.
+    pub key: Option<String>,
+    /// HTTP method.
+    pub method: String,
+    /// The query, as it was accepted.
+    pub query: String,
+    /// Headers, as they were accepted.
+    pub headers: String,
+    /// The raw body.
+    pub body: Bytes,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// The trace it began.
+    pub trace: TraceId,
+}
+
 /// Whatever remembers accepted webhook requests.
 #[async_trait]
 pub trait Inbox: Send + Sync {
@@ -107,4 +135,31 @@ pub trait Inbox: Send + Sync {
 
     /// Notes durably that an owed call has run, whatever came of it. One that owes nothing is left as it is.
     async fn settle(&self, tenant: &TenantId, id: WebhookId, at: Timestamp) -> Result<(), Refusal>;
+
+    /// The requests of a tenant whose outcome is [`QUEUED`], oldest first, at most `limit`. By default there are none.
+    async fn queued(&self, tenant: &TenantId, limit: usize) -> Result<Vec<QueuedRequest>, Refusal> {
+        let _ = (tenant, limit);
+        Ok(Vec::new())
+    }
+
+    /// The tenants that have such requests, by name, and how many. By default there are none.
+    async fn queues(&self) -> Result<Vec<(TenantId, u64)>, Refusal> {
+        Ok(Vec::new())
+    }
+
+    /// Gives a queued request its verdict and records the events it causes, in one transaction, synced to disk when
+    /// this returns. The recorded events; `None`, and nothing is written, if it is not queued.
+    ///
+    /// What the sender was answered stays as it is. A verdict of [`INVOKE`] owes its skill call from here on.
+    /// Cancel safety: once polled, the write happens whether or not the answer is awaited.
+    async fn decide(
+        &self,
+        tenant: &TenantId,
+        id: WebhookId,
+        verdict: Verdict,
+        events: Vec<NewEvent>,
+    ) -> Result<Option<Vec<Event>>, Refusal> {
+        let _ = (tenant, id, verdict, events);
+        Ok(None)
+    }
 }

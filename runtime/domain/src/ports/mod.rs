@@ -17,7 +17,7 @@ mod tokens;
 pub use egress::Egress;
 pub use grants::Grants;
 pub use guests::Guests;
-pub use inbox::{Accepted, INVOKE, Inbox, InboxEntry, InboxRecord, OwedCall, Verdict};
+pub use inbox::{Accepted, INVOKE, Inbox, InboxEntry, InboxRecord, OwedCall, QUEUED, QueuedRequest, Verdict};
 pub use journal::{AuditEntry, Journal, TraceEntry};
 pub use kv::{Bucket, Kv, KvChange, KvError, KvQuota, KvUse, Swapped};
 pub use outbox::{Leased, Outbox, Route};

@@ -322,7 +322,7 @@ proptest! {
     #[test]
     fn what_is_written_is_read_back_one_item_a_line(grant in a_grant()) {
         let text = to_text(&grant);
-        prop_assert_eq!(from_text(&text).unwrap(), grant.clone(), "{}", text);
+        prop_assert_eq!(&from_text(&text).unwrap(), &grant, "{}", text);
         let items = text.lines().filter(|line| line.starts_with("    ")).count();
         prop_assert_eq!(items, grant.powers.len() + grant.imports.len());
         prop_assert!(text.chars().all(|character| character == '\n' || !character.is_control()));

@@ -4,11 +4,14 @@
 mod backup;
 mod grants;
 mod inbox;
+mod inbox_queue;
 mod journal;
 mod kv;
 mod opening;
 mod packages;
+mod retention;
 mod secrets;
+mod tenants;
 mod tokens;
 mod writer;
 
@@ -24,19 +27,19 @@ use tempfile::TempDir;
 use crate::{Storage, StorageOptions};
 
 /// A home that goes with the test.
-fn home() -> TempDir {
+pub(crate) fn home() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-fn open(home: &Path) -> Storage {
+pub(crate) fn open(home: &Path) -> Storage {
     Storage::open(home, StorageOptions::default()).unwrap()
 }
 
-fn tenant(name: &str) -> TenantId {
+pub(crate) fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
 }
 
-fn event(owner: &str, data: &str) -> NewEvent {
+pub(crate) fn event(owner: &str, data: &str) -> NewEvent {
     NewEvent {
         tenant: tenant(owner),
         kind: EventKind::TaskCompleted,
@@ -48,7 +51,7 @@ fn event(owner: &str, data: &str) -> NewEvent {
 }
 
 /// A request of `owner` with one event whose data is the body.
-fn entry(owner: &str, path: &str, key: Option<&str>, body: &str) -> InboxEntry {
+pub(crate) fn entry(owner: &str, path: &str, key: Option<&str>, body: &str) -> InboxEntry {
     let trace = TraceId::new();
     InboxEntry {
         id: WebhookId::new(),

@@ -186,7 +186,7 @@ async fn an_upgrade_that_waits_is_kept_with_its_file_until_it_is_released() {
     let storage = open(home.path());
     let old = install(&storage, "acme", "say", b"old").await;
     let first = hold(&storage, "acme", "say", b"new").await;
-    assert_eq!(storage.held().await.unwrap(), [first.clone()]);
+    assert_eq!(storage.held().await.unwrap(), std::slice::from_ref(&first));
 
     let second = hold(&storage, "acme", "say", b"newer").await;
     assert!(!file(home.path(), first.upgrade.digest).exists(), "the one it replaced goes");
@@ -194,7 +194,7 @@ async fn an_upgrade_that_waits_is_kept_with_its_file_until_it_is_released() {
     drop(storage);
 
     let storage = open(home.path());
-    assert_eq!(storage.held().await.unwrap(), [second.clone()]);
+    assert_eq!(storage.held().await.unwrap(), std::slice::from_ref(&second));
     assert_eq!(storage.component(second.upgrade.digest).await.unwrap(), b"newer"[..]);
     assert_eq!(storage.list().await.unwrap()[0].digest, old, "what is installed serves on");
 
@@ -215,6 +215,6 @@ async fn a_backup_holds_the_file_of_an_upgrade_that_waits() {
     let fresh = folder.path().join("home");
     crate::restore(&folder.path().join("backup"), &fresh, crate::IfOccupied::Refuse).unwrap();
     let copy = open(&fresh);
-    assert_eq!(copy.held().await.unwrap(), [held.clone()]);
+    assert_eq!(copy.held().await.unwrap(), std::slice::from_ref(&held));
     assert_eq!(copy.component(held.upgrade.digest).await.unwrap(), b"new"[..]);
 }
