@@ -43,7 +43,7 @@ pub(crate) async fn install(registry: &Registry, tenant: &TenantId) {
             Ok(fresh) => {
                 tracing::debug!(%tenant, skill = bundled.name, digest = bundled.digest, "bundled component installed");
                 if present(bundled).is_some_and(|skill| !skill.enabled)
-                    && let Err(error) = registry.set_enabled(tenant, &fresh.name, false).await
+                    && let Err(error) = registry.set_enabled(tenant, &fresh.skill().name, false).await
                 {
                     tracing::warn!(%tenant, skill = bundled.name, %error, "the component could not be left off");
                 }

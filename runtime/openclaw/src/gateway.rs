@@ -58,7 +58,7 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
     let listener = Arc::clone(&bus);
     let storage =
         wiring::storage(source.home(), Arc::clone(&clock), Some(Box::new(move |events| listener.publish(events))))?;
-    let ops = Arc::new(Ops::new(storage.clone(), Arc::clone(&config), Arc::clone(&clock)));
+    let ops = Arc::new(wiring::ops(storage.clone(), Arc::clone(&config), Arc::clone(&clock)).await?);
     let registry = Arc::clone(ops.registry().await?);
     for warning in unusable_transforms(&config, &registry) {
         console::talk(format!("warning: {warning}"));
@@ -107,7 +107,7 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
         announce(file, &url)?;
     }
     let attending =
-        Attendant { reloader: Arc::clone(&reloader), settings, server, registry: Arc::clone(&registry), level };
+        Attendant { reloader: Arc::clone(&reloader), settings, server, registry: Arc::clone(&registry), ops, level };
     attending.run(signals, reloads).await;
     stop.cancel();
     console::talk("stopping: requests under way may finish");
@@ -211,6 +211,7 @@ struct Attendant {
     settings: Arc<ArcSwap<ServerSettings>>,
     server: Server,
     registry: Arc<Registry>,
+    ops: Arc<Ops>,
     level: LogLevel,
 }
 
@@ -245,6 +246,7 @@ impl Attendant {
         };
         self.settings.store(Arc::new(config.server.clone()));
         self.level.set(config.log_level);
+        self.ops.configure(&config);
         if let Err(error) = self.server.reload_tokens().await {
             tracing::error!(%error, "the tokens are kept as they were");
         }

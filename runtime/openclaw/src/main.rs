@@ -11,6 +11,7 @@ mod exit;
 mod gateway;
 mod log_lines;
 mod ops;
+mod policy;
 mod telemetry;
 mod wiring;
 

@@ -5,15 +5,21 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use openclaw_domain::{Clock, Installed, SkillName, TenantId, TenantLimits};
-use openclaw_storage::{HomeLock, IfOccupied, Listener, LockError, Storage, StorageOptions};
-use openclaw_wasm::{InstallError, Installation, NothingGranted, Registry, RegistryParts, WasmSettings};
+use openclaw_domain::ports::{Grants, Kv, Policy, Secrets, Tenants};
+use openclaw_domain::{Clock, SkillName, TenantId};
+use openclaw_egress::{Egress, EgressSettings, ProxySettings};
+use openclaw_storage::{
+    ConfiguredSecrets, HomeLock, IfOccupied, Listener, LockError, SecretSources, Source, Storage, StorageOptions,
+};
+use openclaw_wasm::{InstallError, Installation, Registry, RegistryParts, WasmSettings};
 
-use crate::config::Config;
+use crate::config::{Config, EgressConfig, SecretSource};
 use crate::exit::{Ending, Failed, chain};
-use crate::ops::BackupView;
+use crate::ops::{BackupView, Ops, OpsParts};
+use crate::policy::OperatorPolicy;
 
 /// Keeps a second gateway off a home for as long as the lock lives.
 pub(crate) fn lock_home(home: &Path) -> Result<HomeLock, Failed> {
@@ -49,10 +55,77 @@ fn locked(error: &LockError, home: &Path) -> Failed {
     }
 }
 
+/// What powers of guests rest on.
+pub(crate) struct PowersParts {
+    /// What operators granted.
+    pub(crate) grants: Arc<dyn Grants>,
+    /// What skills remember.
+    pub(crate) kv: Arc<dyn Kv>,
+    /// Values that guests use and never see.
+    pub(crate) secrets: Arc<dyn Secrets>,
+    /// Limits, settings and pauses.
+    pub(crate) policy: Arc<dyn Policy>,
+}
+
+/// Everything operators' commands act on, over a storage that is open.
+pub(crate) async fn ops(storage: Storage, config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Ops, Failed> {
+    let port = Arc::new(storage.clone());
+    let tenants: Arc<dyn Tenants> = port.clone();
+    let paused = tenants.paused().await?;
+    Ok(Ops::new(OpsParts {
+        config: Arc::clone(&config),
+        clock,
+        grants: Arc::new(storage.grants().clone()),
+        kv: port,
+        secrets: Arc::new(SecretSources::new(storage.clone(), configured_secrets(&config))),
+        tenants,
+        policy: Arc::new(OperatorPolicy::new(config, paused)),
+        storage,
+    }))
+}
+
+/// Where the configuration says that values of secrets are.
+pub(crate) fn configured_secrets(config: &Config) -> ConfiguredSecrets {
+    let of = |source: &SecretSource| match source {
+        SecretSource::Env(name) => Source::Env(name.clone()),
+        SecretSource::File(path) => Source::File(path.clone()),
+    };
+    let tenants = config.of_tenants.iter();
+    tenants
+        .flat_map(|(tenant, own)| {
+            own.secrets.iter().map(move |(name, source)| ((tenant.clone(), name.clone()), of(source)))
+        })
+        .collect()
+}
+
+/// The one way out, as configured.
+fn egress(config: &EgressConfig, secrets: Arc<dyn Secrets>) -> Result<Arc<Egress>, Failed> {
+    let usual = EgressSettings::default();
+    let ca_pem = config.ca_file.as_deref().map(std::fs::read).transpose().map_err(|error| {
+        let file = config.ca_file.as_deref().unwrap_or(Path::new("")).display();
+        Failed::refused(format!("`egress.caFile` {file} cannot be read: {error}"))
+    })?;
+    let size = |given: Option<u64>, usual: usize| given.and_then(|given| usize::try_from(given).ok()).unwrap_or(usual);
+    let settings = EgressSettings {
+        nameservers: config.nameservers.clone(),
+        ca_pem,
+        proxy: config
+            .proxy
+            .as_ref()
+            .map(|proxy| ProxySettings { origin: proxy.origin.clone(), credentials: proxy.credentials.clone() }),
+        connect_timeout: config.connect_timeout_ms.map_or(usual.connect_timeout, Duration::from_millis),
+        max_connections: size(config.max_connections, usual.max_connections),
+        max_connections_per_tenant: size(config.max_connections_per_tenant, usual.max_connections_per_tenant),
+        ..usual
+    };
+    Egress::new(&settings, secrets).map_err(|error| Failed::refused(format!("`egress`: {}", chain(&error))))
+}
+
 /// Starts what runs guests, on the skills that the storage lists.
 pub(crate) async fn registry(
     storage: &Storage,
     config: &Config,
+    powers: PowersParts,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<Registry>, Failed> {
     // Through the kernel's link and not by path: a gateway whose file was replaced by an upgrade goes on compiling with
@@ -63,42 +136,33 @@ pub(crate) async fn registry(
     if let Some(instances) = config.max_instances.and_then(|instances| u32::try_from(instances).ok()) {
         settings.live_instances = instances;
     }
-    let limits = TenantLimits { call: config.limits, ..TenantLimits::default() };
-    let nothing = Arc::new(NothingGranted { limits });
     let parts = RegistryParts {
         home: storage.home().to_owned(),
         settings,
         packages: Arc::new(storage.clone()),
         journal: Arc::new(storage.clone()),
-        egress: Arc::clone(&nothing) as _,
-        kv: Arc::clone(&nothing) as _,
-        secrets: Arc::clone(&nothing) as _,
-        grants: Arc::clone(&nothing) as _,
-        policy: Arc::clone(&nothing) as _,
+        egress: egress(&config.egress, Arc::clone(&powers.secrets))?,
+        kv: powers.kv,
+        secrets: powers.secrets,
+        grants: powers.grants,
+        policy: powers.policy,
         clock,
     };
     Registry::open(parts).await.map_err(|error| Failed::because(chain(&error)))
 }
 
-/// Installs a component; what is wrong with it is the operator's to mend.
+/// Installs a component, or keeps it waiting; what is wrong with it is the operator's to mend.
 pub(crate) async fn install(
     registry: &Registry,
     tenant: &TenantId,
     component: Bytes,
     name: Option<SkillName>,
     bundled: bool,
-) -> Result<Installed, Failed> {
-    let installation = registry.install(tenant, component, name, bundled).await.map_err(|error| match error {
+) -> Result<Installation, Failed> {
+    registry.install(tenant, component, name, bundled).await.map_err(|error| match error {
         InstallError::Keep { .. } => Failed::because(chain(&error)),
         other => Failed::refused(chain(&other)),
-    })?;
-    match installation {
-        Installation::Installed(installed) => Ok(installed),
-        Installation::Held(held) => Err(Failed::refused(format!(
-            "`{}` waits for an operator: it imports or asks for more than the version that serves",
-            held.upgrade.name
-        ))),
-    }
+    })
 }
 
 /// Copies a home's data into an empty folder.

@@ -7,12 +7,16 @@ mod backup;
 mod completions;
 mod config;
 mod gateway;
+mod pause;
+mod secrets;
 mod session;
 mod skills;
 mod skills_build;
 mod skills_call;
+mod skills_grant;
 mod skills_test;
 mod status;
+mod tenants;
 mod token;
 mod trace;
 
@@ -56,10 +60,20 @@ enum Command {
     Status,
     /// Install, list, call and build skills
     #[command(subcommand)]
-    Skills(skills::Command),
+    Skills(Box<skills::Command>),
     /// Make, list and revoke named tokens
     #[command(subcommand)]
     Token(token::Command),
+    /// Keep, list and forget secrets that skills use and never see
+    #[command(subcommand)]
+    Secrets(secrets::Command),
+    /// Add, list, export and erase tenants
+    #[command(subcommand)]
+    Tenants(tenants::Command),
+    /// Begin no more calls: of everything, a tenant, or a skill; webhooks are still accepted and kept
+    Pause(pause::Arguments),
+    /// End a pause
+    Resume(pause::Arguments),
     /// Copy everything that is remembered into an empty folder
     Backup(backup::BackupArguments),
     /// Put a backup in place; the gateway must be stopped
@@ -107,8 +121,12 @@ fn run_command(context: &Context, command: Command) -> Result<(), Failed> {
     match command {
         Command::Gateway(arguments) => gateway::run(context, &arguments),
         Command::Status => block_on(status::run(context)),
-        Command::Skills(command) => block_on(skills::run(context, command)),
+        Command::Skills(command) => block_on(skills::run(context, *command)),
         Command::Token(command) => block_on(token::run(context, command)),
+        Command::Secrets(command) => block_on(secrets::run(context, command)),
+        Command::Tenants(command) => block_on(tenants::run(context, command)),
+        Command::Pause(arguments) => block_on(pause::run(context, arguments, true)),
+        Command::Resume(arguments) => block_on(pause::run(context, arguments, false)),
         Command::Backup(arguments) => block_on(backup::backup(context, &arguments)),
         Command::Restore(arguments) => block_on(backup::restore(context, arguments)),
         Command::Trace(arguments) => block_on(trace::run(context, arguments)),

@@ -37,7 +37,7 @@ impl Session {
         let config = source.load()?;
         let clock = Arc::new(SystemClock);
         let storage = wiring::storage(source.home(), clock.clone(), None)?;
-        Ok(Self::Direct(Box::new(Ops::new(storage, Arc::new(config), clock))))
+        Ok(Self::Direct(Box::new(wiring::ops(storage, Arc::new(config), clock).await?)))
     }
 
     /// Only if a gateway runs.

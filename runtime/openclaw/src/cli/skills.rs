@@ -6,10 +6,10 @@ use bytes::Bytes;
 use clap::Subcommand;
 
 use super::session::Session;
-use super::{Context, skills_build, skills_call, skills_test};
+use super::{Context, skills_build, skills_call, skills_grant, skills_test};
 use crate::console::{self, Format};
 use crate::exit::Failed;
-use crate::ops::{Install, Request, SkillView};
+use crate::ops::{GrantState, Install, Request, SkillView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -39,6 +39,19 @@ pub(super) enum Command {
     Test(skills_test::Arguments),
     /// Call a tool
     Call(skills_call::Arguments),
+    /// Say what a skill may do: requests, buckets, secrets, settings, events, limits
+    Grant(skills_grant::GrantArguments),
+    /// Take lines of a grant away, or all of it, and end the calls that run on it
+    Revoke(skills_grant::RevokeArguments),
+    /// Show grants, or compare them with what the skills' authors ask for
+    #[command(subcommand)]
+    Grants(skills_grant::Grants),
+    /// Run a tool with its denials recorded, and show the smallest grant that lets it pass
+    Learn(skills_grant::LearnArguments),
+    /// Let an upgrade that waits take the place of what serves
+    Approve(Named),
+    /// Forget an upgrade that waits
+    Reject(Named),
 }
 
 #[derive(Debug, clap::Args)]
@@ -51,9 +64,9 @@ pub(super) struct Tenant {
 #[derive(Debug, clap::Args)]
 pub(super) struct Named {
     /// What the skill is called
-    name: String,
+    pub(super) name: String,
     #[command(flatten)]
-    tenant: Tenant,
+    pub(super) tenant: Tenant,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failed> {
@@ -82,6 +95,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Faile
         Command::Build(arguments) => skills_build::run(context, arguments).await,
         Command::Test(arguments) => skills_test::run(context, arguments).await,
         Command::Call(arguments) => skills_call::run(context, arguments).await,
+        Command::Grant(arguments) => skills_grant::grant(context, arguments).await,
+        Command::Revoke(arguments) => skills_grant::revoke(context, arguments).await,
+        Command::Grants(command) => skills_grant::grants(context, command).await,
+        Command::Learn(arguments) => skills_grant::learn(context, arguments).await,
+        Command::Approve(named) => skills_grant::approve(context, named).await,
+        Command::Reject(named) => skills_grant::reject(context, named).await,
     }
 }
 
@@ -94,13 +113,12 @@ async fn list(context: &Context, tenant: String) -> Result<(), Failed> {
             let rows: Vec<_> = skills
                 .iter()
                 .map(|skill| {
-                    let state = if skill.enabled { "enabled" } else { "disabled" };
                     let tools: Vec<_> = skill.tools.iter().map(|tool| tool.name.as_str()).collect();
                     [
                         skill.name.clone(),
                         skill.version.clone(),
                         skill.world.clone(),
-                        format!("{state}{}", if skill.bundled { ", bundled" } else { "" }),
+                        state(skill),
                         if tools.is_empty() { "-".to_owned() } else { tools.join(", ") },
                     ]
                 })
@@ -122,7 +140,13 @@ async fn install(context: &Context, file: &Path, name: Option<String>, tenant: S
         Format::Json => console::json(&skill),
         Format::Text => {
             console::data(describe(&skill));
-            if skill.world == "skill" {
+            let of = if skill.tenant == "default" { String::new() } else { format!(" --tenant {}", skill.tenant) };
+            if skill.held.is_some() {
+                console::talk("the upgrade waits: it imports or asks for more than the one that serves");
+                console::hint(format!("`openclaw skills approve {}{of}` lets it serve", skill.name));
+            } else if skill.grant == Some(GrantState::NeedsGrant) {
+                console::hint(format!("`openclaw skills grants diff {}{of}` shows what it asks for", skill.name));
+            } else if skill.world == "skill" {
                 console::hint(format!("call it with `openclaw skills call {}`", skill.name));
             } else {
                 console::hint(format!("use it with `\"transform\": \"{}\"` in a webhook endpoint", skill.name));
@@ -146,12 +170,21 @@ async fn set_enabled(context: &Context, named: Named, enabled: bool) -> Result<(
     Ok(())
 }
 
+/// Whether it can be called, where it is from, and how it stands with its grant, in few words.
+fn state(skill: &SkillView) -> String {
+    let mut words = vec![if skill.enabled { "enabled" } else { "disabled" }];
+    words.extend(skill.bundled.then_some("bundled"));
+    words.extend(skill.grant.map(GrantState::as_str));
+    words.extend(skill.held.is_some().then_some("held upgrade"));
+    words.join(", ")
+}
+
 fn describe(skill: &SkillView) -> String {
     let mut lines = vec![
         format!("{} {}", skill.name, skill.version),
         format!("  {}", skill.description),
         format!("  world    {}", skill.world),
-        format!("  state    {}", if skill.enabled { "enabled" } else { "disabled" }),
+        format!("  state    {}", state(skill)),
         format!("  digest   {}", skill.digest),
         format!("  size     {} bytes", skill.size),
         format!(
@@ -169,6 +202,7 @@ fn describe(skill: &SkillView) -> String {
             lines.push(format!("             {argument}"));
         }
     }
+    lines.extend(skill.held.iter().map(skills_grant::describe_held));
     console::printable(&lines.join("\n"))
 }
 

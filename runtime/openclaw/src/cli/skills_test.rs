@@ -1,7 +1,9 @@
 //! `openclaw skills test DIR…`: builds skills and runs their `cases/*.json`.
 //!
-//! Invariant: a case runs as a call in a gateway does (same engine, same limits, same checks), in a home of its own
-//! that is gone afterwards.
+//! Invariant: a case runs as a call in a gateway does (same engine, same limits, same checks, same grants), in a home of
+//! its own that is gone afterwards, and in a world of its own that no network belongs to.
+
+mod case_world;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use openclaw_package::cases::{Case, EgressCase, IngressCase, ToolCase, read_case
 use openclaw_package::{BuildOptions, Built};
 use openclaw_wasm::Registry;
 use serde_json::json;
+
+use case_world::CaseWorld;
 
 use super::{Context, skills_build};
 use crate::config::{Environment, ListenOverrides, Source};
@@ -49,7 +53,8 @@ async fn run_all(home: &Path, built: &[Built]) -> Result<Vec<Outcome>, Failed> {
     let source = Source::find(Some(home.to_owned()), None, ListenOverrides::default(), Environment::default())?;
     let clock = Arc::new(SystemClock);
     let storage = wiring::storage(home, clock.clone(), None)?;
-    let registry = wiring::registry(&storage, &source.load()?, clock).await?;
+    let config = source.load()?;
+    let (world, registry) = CaseWorld::open(&storage, &config, clock).await?;
     let mut outcomes = Vec::new();
     for one in built {
         let cases = read_cases(&one.source).map_err(|error| Failed::because(chain(&error)))?;
@@ -63,7 +68,7 @@ async fn run_all(home: &Path, built: &[Built]) -> Result<Vec<Outcome>, Failed> {
         wiring::install(&registry, &TenantId::default(), Bytes::from(component), None, false).await?;
         for (file, case) in cases {
             let differences = match &case {
-                Case::Tool(case) => run_tool(&registry, &one.name, case).await,
+                Case::Tool(case) => run_tool(&registry, &world, &one.name, case).await,
                 Case::Ingress(case) => run_ingress(&registry, &one.name, case).await,
                 Case::Egress(case) => run_egress(&registry, &one.name, case).await,
             };
@@ -77,11 +82,18 @@ async fn run_all(home: &Path, built: &[Built]) -> Result<Vec<Outcome>, Failed> {
     Ok(outcomes)
 }
 
-async fn run_tool(registry: &Registry, skill: &SkillName, case: &ToolCase) -> Vec<String> {
+async fn run_tool(registry: &Registry, world: &CaseWorld, skill: &SkillName, case: &ToolCase) -> Vec<String> {
     let tool = match case.tool.as_deref().map(str::parse::<ToolName>).transpose() {
         Ok(tool) => tool,
         Err(error) => return vec![error.to_string()],
     };
+    let installed = registry.installed(&TenantId::default());
+    let Some(installed) = installed.iter().find(|installed| installed.name == *skill) else {
+        return vec![format!("`{skill}` is not installed")];
+    };
+    if let Err(error) = world.begin(installed, case).await {
+        return vec![format!("the case's buckets could not be filled: {error}")];
+    }
     let credential = Credential { tenant: TenantId::default(), role: Role::Operator, name: "cli".into() };
     let observed: Result<_, Refusal> = registry
         .call_tool(ToolCall {
@@ -94,7 +106,12 @@ async fn run_tool(registry: &Registry, skill: &SkillName, case: &ToolCase) -> Ve
             resumed: None,
         })
         .await;
-    case.judge(observed.as_ref().map(|reply| &reply.output))
+    let mut differences = case.judge(observed.as_ref().map(|reply| &reply.output));
+    match world.end(installed, case).await {
+        Ok(more) => differences.extend(more),
+        Err(error) => differences.push(format!("the case's buckets could not be read: {error}")),
+    }
+    differences
 }
 
 async fn run_ingress(registry: &Registry, skill: &SkillName, case: &IngressCase) -> Vec<String> {

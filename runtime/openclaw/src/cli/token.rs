@@ -51,7 +51,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Invoke => "invoke",
@@ -67,22 +67,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Faile
             let expires_ms = expires.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
             let request = Request::TokenCreate { tenant, name, role: role.as_str().to_owned(), expires_ms };
             let made: NewTokenView = session.ask(request).await?;
-            match context.format {
-                Format::Json => console::json(&made),
-                Format::Text => {
-                    console::data(&made.token);
-                    let end = made.expires_at.as_deref().unwrap_or("never");
-                    console::talk(format!(
-                        "token `{}` of tenant `{}` with role `{}`, expires {end}",
-                        made.name, made.tenant, made.role
-                    ));
-                    console::hint("keep it now: it is not shown again");
-                    if !made.auth_required {
-                        let line = "`\"auth\": { \"mode\": \"token\" }` in `gateway`";
-                        console::talk(format!("warning: no client is asked for a token yet: add {line}"));
-                    }
-                }
-            }
+            show_new(context, &made);
         }
         Command::List => {
             let tokens: Vec<TokenView> = session.ask(Request::TokenList).await?;
@@ -101,6 +86,26 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Faile
         }
     }
     Ok(())
+}
+
+/// Prints a token that was just made: the one time its text is seen.
+pub(super) fn show_new(context: &Context, made: &NewTokenView) {
+    match context.format {
+        Format::Json => console::json(made),
+        Format::Text => {
+            console::data(&made.token);
+            let end = made.expires_at.as_deref().unwrap_or("never");
+            console::talk(format!(
+                "token `{}` of tenant `{}` with role `{}`, expires {end}",
+                made.name, made.tenant, made.role
+            ));
+            console::hint("keep it now: it is not shown again");
+            if !made.auth_required {
+                let line = "`\"auth\": { \"mode\": \"token\" }` in `gateway`";
+                console::talk(format!("warning: no client is asked for a token yet: add {line}"));
+            }
+        }
+    }
 }
 
 fn list(tokens: &[TokenView]) -> String {

@@ -55,7 +55,8 @@ pub(crate) fn expand(value: &mut Value, path: &str, variables: &Environment, pro
     }
 }
 
-fn expand_text(text: &str, path: &str, variables: &Environment, problems: &mut Problems) -> Option<String> {
+/// A text with its variables filled in; `None` if one cannot be, which becomes a problem of `path`.
+pub(super) fn expand_text(text: &str, path: &str, variables: &Environment, problems: &mut Problems) -> Option<String> {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("${") {

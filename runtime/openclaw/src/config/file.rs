@@ -3,15 +3,35 @@
 //! Invariant: reading finds every misspelt key and wrong kind of value at once; whether the values make sense
 //! together is decided in `resolve`.
 
+use std::collections::BTreeMap;
+
+use openclaw_domain::SecretName;
 use serde_json::Value;
 
+use super::egress::EgressConfig;
+use super::limits::TenantLimitsFile;
+use super::outgoing::OutgoingFile;
 use super::problem::Problems;
 use super::read::Object;
+use super::secrets::{self, SecretSource};
 use super::sender::SenderFile;
+use super::skill_settings::{self, SettingsOfSkills};
 use super::unserved;
 
-const TOP: [&str; 9] =
-    ["$schema", "gateway", "webhooks", "tenants", "skills", "channels", "mcp", "heartbeat", "log_level"];
+const TOP: [&str; 12] = [
+    "$schema",
+    "gateway",
+    "webhooks",
+    "tenants",
+    "skills",
+    "limits",
+    "secrets",
+    "egress",
+    "channels",
+    "mcp",
+    "heartbeat",
+    "log_level",
+];
 const GATEWAY: [&str; 11] = [
     "host",
     "bind",
@@ -27,7 +47,7 @@ const GATEWAY: [&str; 11] = [
 ];
 const ENDPOINT: [&str; 7] = ["path", "message", "transform", "auth", "secret", "limits", "onPartial"];
 /// The pool of memories has places of this size: a guest could not have more, whatever its limit said.
-const MOST_MEMORY: u64 = 1 << 30;
+pub(crate) const MOST_MEMORY: u64 = 1 << 30;
 /// The same of the pool of tables.
 const MOST_TABLE_ELEMENTS: u64 = 20_000;
 /// The levels `log_level` takes.
@@ -45,12 +65,22 @@ pub(crate) struct ConfigFile {
     pub(crate) gateway: GatewayFile,
     /// `webhooks.incoming`.
     pub(crate) incoming: Option<IncomingFile>,
+    /// `webhooks.outgoing`.
+    pub(crate) outgoing: Vec<OutgoingFile>,
     /// `tenants`, in order.
     pub(crate) tenants: Vec<TenantFile>,
     /// `skills.limits`.
     pub(crate) limits: LimitsFile,
     /// `skills.maxInstances`.
     pub(crate) max_instances: Option<u64>,
+    /// `skills.entries`, of tenant `default`.
+    pub(crate) settings: SettingsOfSkills,
+    /// `limits`, of each tenant.
+    pub(crate) tenant_limits: TenantLimitsFile,
+    /// `secrets`, of tenant `default`.
+    pub(crate) secrets: BTreeMap<SecretName, SecretSource>,
+    /// `egress`.
+    pub(crate) egress: EgressConfig,
 }
 
 /// `gateway`.
@@ -106,6 +136,10 @@ pub(crate) struct TenantFile {
     pub(crate) name: String,
     pub(crate) auth: Option<AuthFile>,
     pub(crate) incoming: Option<IncomingFile>,
+    pub(crate) outgoing: Vec<OutgoingFile>,
+    pub(crate) settings: SettingsOfSkills,
+    pub(crate) limits: TenantLimitsFile,
+    pub(crate) secrets: BTreeMap<SecretName, SecretSource>,
 }
 
 /// `skills.limits`: what one call of a guest may use.
@@ -130,16 +164,23 @@ impl ConfigFile {
         }
         if let Some(webhooks) = top.object("webhooks", &["incoming", "outgoing"], problems) {
             file.incoming = IncomingFile::read(&webhooks, problems);
-            unserved::outgoing(&webhooks, problems);
+            file.outgoing = OutgoingFile::read_all(&webhooks, problems);
         }
         if let Some(tenants) = top.object("tenants", &[], problems) {
             file.tenants =
                 tenants.entries().filter_map(|(name, at, value)| TenantFile::read(name, at, value, problems)).collect();
         }
-        if let Some(skills) = top.object("skills", &["limits", "maxInstances"], problems) {
+        if let Some(skills) = top.object("skills", &["limits", "maxInstances", "entries"], problems) {
             file.limits = LimitsFile::read(&skills, problems);
             file.max_instances = skills.whole("maxInstances", 1..=1_000, problems);
+            if let Some(entries) = skills.object("entries", &[], problems) {
+                file.settings = skill_settings::read(&entries, problems);
+            }
         }
+        file.tenant_limits = TenantLimitsFile::read(&top, problems);
+        file.tenant_limits.refuse_disagreement(&file.limits, problems);
+        file.secrets = secrets::read(&top, problems);
+        file.egress = EgressConfig::read(&top, problems);
         unserved::channels(&top, problems);
         unserved::mcp(&top, problems);
         unserved::heartbeat(&top, problems);
@@ -229,12 +270,18 @@ impl EndpointFile {
 
 impl TenantFile {
     fn read(name: &str, at: String, value: &Value, problems: &mut Problems) -> Option<Self> {
-        let tenant = Object::of(at.clone(), value, &["auth", "webhooks"], problems)?;
-        let webhooks = tenant.object("webhooks", &["incoming"], problems);
+        let tenant = Object::of(at.clone(), value, &["auth", "webhooks", "skills", "limits", "secrets"], problems)?;
+        let webhooks = tenant.object("webhooks", &["incoming", "outgoing"], problems);
         Some(Self {
             name: name.to_owned(),
             auth: AuthFile::read(&tenant, &["token"], problems),
-            incoming: webhooks.and_then(|webhooks| IncomingFile::read(&webhooks, problems)),
+            incoming: webhooks.as_ref().and_then(|webhooks| IncomingFile::read(webhooks, problems)),
+            outgoing: webhooks.map_or_else(Vec::new, |webhooks| OutgoingFile::read_all(&webhooks, problems)),
+            settings: tenant
+                .object("skills", &[], problems)
+                .map_or_else(SettingsOfSkills::new, |entries| skill_settings::read(&entries, problems)),
+            limits: TenantLimitsFile::read(&tenant, problems),
+            secrets: secrets::read(&tenant, problems),
             at,
         })
     }

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::expand::{Environment, expand};
 use super::file::ConfigFile;
 use super::listen::ListenOverrides;
+use super::outgoing;
 use super::parse::parse;
 use super::problem::{ConfigError, Problem, Problems};
 use super::resolve::{Config, resolve};
@@ -102,7 +103,10 @@ impl Source {
             problems.error("", format!("is not JSON5 ({error})"), "mend it there");
             Value::Object(serde_json::Map::new())
         });
+        // What a component is given keeps its `${VAR}`; values go in behind it.
+        let lifted = outgoing::lift(&mut value);
         expand(&mut value, "", &self.variables, &mut problems);
+        outgoing::put_back(&mut value, lifted);
         let read = ConfigFile::read(&value, &mut problems);
         let mut config = resolve(&read, &self.variables, &self.overrides, &mut problems);
         config.warnings = problems.finish(file)?;

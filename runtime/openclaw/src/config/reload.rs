@@ -102,9 +102,9 @@ impl Reloader {
             needs_restart.push("gateway.host, bind or port");
             config.server.listen = running.server.listen;
         }
-        if config.limits != running.limits {
-            needs_restart.push("skills.limits");
-            config.limits = running.limits;
+        if config.egress != running.egress {
+            needs_restart.push("egress");
+            config.egress = running.egress.clone();
         }
         if config.max_instances != running.max_instances {
             needs_restart.push("skills.maxInstances");

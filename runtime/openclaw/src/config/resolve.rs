@@ -3,18 +3,24 @@
 //!
 //! Invariant: a gateway that others can reach asks for a credential, or it does not start.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use openclaw_domain::{CallLimits, Credential, Role, Secret, TenantId};
+use openclaw_domain::{CallLimits, Credential, Role, Secret, SecretName, TenantId, TenantLimits};
+use openclaw_server::deliveries::OutgoingEndpoint;
 use openclaw_server::settings::{ConfiguredToken, ServerSettings};
 
+use super::egress::EgressConfig;
 use super::expand::Environment;
 use super::file::{AuthFile, ConfigFile, GatewayFile, LimitsFile};
 use super::ingress;
 use super::listen::{self, ListenOverrides};
+use super::outgoing;
 use super::problem::{Problem, Problems};
+use super::secrets::SecretSource;
+use super::skill_settings::SettingsOfSkills;
 use super::transforms::UsedTransform;
 
 /// The variable a missing token is read from.
@@ -33,14 +39,33 @@ pub(crate) struct Config {
     pub(crate) limits: CallLimits,
     /// Guests that may run at one time; `None` leaves it to the machine's size.
     pub(crate) max_instances: Option<usize>,
+    /// What each tenant may use that has no bounds of its own.
+    pub(crate) tenant_limits: TenantLimits,
+    /// What stands under a tenant's own name.
+    pub(crate) of_tenants: BTreeMap<TenantId, OfTenant>,
+    /// How this gateway reaches out.
+    pub(crate) egress: EgressConfig,
     /// The least level that is logged.
     pub(crate) log_level: &'static str,
     /// Every tenant that is named, `default` first.
     pub(crate) tenants: Vec<TenantId>,
+    /// The endpoints events are posted to, of all tenants.
+    pub(crate) outgoing: Vec<OutgoingEndpoint>,
     /// The transform of every webhook endpoint; whether it is installed is not known here.
     pub(crate) transforms: Vec<UsedTransform>,
     /// What the operator should know.
     pub(crate) warnings: Vec<Problem>,
+}
+
+/// What the configuration says of one tenant's guests.
+#[derive(Clone, Debug)]
+pub(crate) struct OfTenant {
+    /// Its bounds.
+    pub(crate) limits: TenantLimits,
+    /// Settings of its skills.
+    pub(crate) settings: SettingsOfSkills,
+    /// Where values of its secrets are.
+    pub(crate) secrets: BTreeMap<SecretName, SecretSource>,
 }
 
 /// Settles everything in a file but its warnings, which the caller collects.
@@ -55,9 +80,16 @@ pub(crate) fn resolve(
     let (mut auth_required, mut tokens) = gateway_auth(&file.gateway, variables, problems);
     let off = file.gateway.auth.as_ref().is_some_and(is_switched_off);
     let mut served = Vec::new();
+    let limits = call_limits(&file.limits);
+    let tenant_limits = file.tenant_limits.over(TenantLimits { call: limits, ..TenantLimits::default() });
+    let mut of_tenants = BTreeMap::from([(
+        TenantId::default(),
+        OfTenant { limits: tenant_limits, settings: file.settings.clone(), secrets: file.secrets.clone() },
+    )]);
     if let Some(incoming) = &file.incoming {
         served.extend(ingress::endpoints(&TenantId::default(), incoming, problems));
     }
+    let mut outgoing = outgoing::endpoints(&TenantId::default(), &file.outgoing, variables, problems);
     for tenant in &file.tenants {
         let name = match tenant.name.parse::<TenantId>() {
             Ok(name) => name,
@@ -88,6 +120,9 @@ pub(crate) fn resolve(
         if let Some(incoming) = &tenant.incoming {
             served.extend(ingress::endpoints(&name, incoming, problems));
         }
+        outgoing.extend(outgoing::endpoints(&name, &tenant.outgoing, variables, problems));
+        let (settings, secrets) = (tenant.settings.clone(), tenant.secrets.clone());
+        of_tenants.insert(name.clone(), OfTenant { limits: tenant.limits.over(tenant_limits), settings, secrets });
         tenants.push(name);
     }
     refuse_shared_tokens(&tokens, problems);
@@ -118,10 +153,14 @@ pub(crate) fn resolve(
                 .map_or(DEFAULT_COMMANDS_PER_MINUTE, |number| u32::try_from(number).unwrap_or(u32::MAX)),
             ingress,
         },
-        limits: call_limits(&file.limits),
+        limits,
+        tenant_limits,
+        of_tenants,
+        egress: file.egress.clone(),
         max_instances: file.max_instances.and_then(|number| usize::try_from(number).ok()),
         log_level: log_level(file, problems),
         tenants,
+        outgoing,
         transforms,
         warnings: Vec::new(),
     }

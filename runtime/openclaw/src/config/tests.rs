@@ -104,7 +104,7 @@ fn every_block_of_the_guide_loads_with_all_the_others() {
     assert_eq!(config.server.ingress.len(), 6);
     assert_eq!(config.server.trusted_proxies, ["127.0.0.1/32".parse().unwrap()]);
     let warned: Vec<_> = config.warnings.iter().map(|warning| warning.path.as_str()).collect();
-    assert_eq!(warned, ["webhooks.outgoing", "channels.http-api", "mcp.servers"]);
+    assert_eq!(warned, ["channels.http-api", "mcp.servers"]);
 }
 
 #[test]
@@ -558,4 +558,82 @@ fn no_secret_of_a_configuration_can_be_printed() {
     .unwrap();
     let printed = format!("{config:?}");
     assert!(!printed.contains("hush") && !printed.contains("psst"), "{printed}");
+}
+
+/// A file with one endpoint, whose `auth` and `secret` are these.
+fn of_sender(auth: &str, secret: &str) -> String {
+    format!(
+        r#"{{ webhooks: {{ incoming: {{ endpoints: [{{ path: "/a", message: "m", auth: {auth}, secret: {secret} }}] }} }} }}"#
+    )
+}
+
+#[test]
+fn every_scheme_is_a_word_or_an_object_and_may_have_several_secrets() {
+    let secrets = r#"["a-secret-of-good-length-one", "a-secret-of-good-length-two"]"#;
+    for scheme in ["github", "slack", "stripe", "shopify", "pagerduty", "twilio", "zoom"] {
+        for auth in [format!("\"{scheme}\""), format!(r#"{{ scheme: "{scheme}" }}"#)] {
+            let config = load(&of_sender(&auth, secrets)).unwrap();
+            let EndpointAuth::Signed(signing) = &config.server.ingress[0].auth else { panic!("{auth}") };
+            assert_eq!((signing.scheme.as_str(), signing.secrets.len()), (scheme, 2));
+            assert_eq!(signing.tolerance.as_secs(), 300);
+        }
+    }
+    let standard = r#"["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="]"#;
+    for scheme in ["gitlab", "standard-webhooks"] {
+        assert!(load(&of_sender(&format!("\"{scheme}\""), standard)).is_ok(), "{scheme}");
+    }
+    let key = r#""d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a""#;
+    assert!(load(&of_sender("\"discord\"", key)).is_ok());
+    let token = load(&of_sender("\"gitlab-token\"", secrets)).unwrap();
+    assert!(matches!(&token.server.ingress[0].auth, EndpointAuth::GitlabToken(tokens) if tokens.len() == 2));
+    let meta = of_sender(r#"{ scheme: "meta", verifyToken: "a-token-of-good-length-indeed" }"#, secrets);
+    assert!(load(&meta).is_ok());
+    assert!(warnings(&of_sender("\"meta\"", secrets)).iter().any(|warning| warning.contains("verifyToken")));
+    let recipe = r#"{ scheme: "hmac", header: "X-Signature", prefix: "sha256=", encoding: "hex", algorithm: "sha256",
+        signed: ["timestamp", ".", "body"], timestampHeader: "X-Timestamp", tolerance: 60, idHeader: "X-Id" }"#;
+    let config = load(&of_sender(recipe, secrets)).unwrap();
+    let EndpointAuth::Signed(signing) = &config.server.ingress[0].auth else { panic!("a recipe") };
+    assert_eq!((signing.scheme.as_str(), signing.tolerance.as_secs()), ("hmac", 60));
+}
+
+#[test]
+fn a_way_of_signing_that_makes_no_sense_is_refused_once_with_its_key() {
+    let good = r#""a-secret-of-good-length-one""#;
+    for (auth, secret, key) in [
+        ("\"githup\"", good, "auth"),
+        ("\"hmac\"", good, "auth"),
+        ("7", good, "auth"),
+        (r#"{ tolerance: 5 }"#, good, "auth.scheme"),
+        (r#"{ scheme: "github", tolerance: 5 }"#, good, "auth.tolerance"),
+        (r#"{ scheme: "slack", tolerance: 0 }"#, good, "auth.tolerance"),
+        (r#"{ scheme: "slack", verifyToken: "x" }"#, good, "auth.verifyToken"),
+        (r#"{ scheme: "twilio", publicUrl: "gateway.example/x" }"#, good, "auth.publicUrl"),
+        (r#"{ scheme: "hmac", signed: ["body"] }"#, good, "auth.header"),
+        (r#"{ scheme: "hmac", header: "X-Sig" }"#, good, "auth.signed"),
+        (r#"{ scheme: "hmac", header: "X-Sig", signed: ["timestamp", "body"] }"#, good, "auth.signed"),
+        (r#"{ scheme: "hmac", header: "X-Sig", signed: ["body"], encoding: "hax" }"#, good, "auth.encoding"),
+        (r#"{ scheme: "hmac", header: "not a header", signed: ["body"] }"#, good, "auth.header"),
+        ("\"discord\"", good, "secret"),
+        ("\"standard-webhooks\"", good, "secret"),
+        ("\"gitlab\"", r#""whpk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw""#, "secret"),
+    ] {
+        let found = problems(&of_sender(auth, secret));
+        assert_eq!(found.len(), 1, "{auth}: {found:?}");
+        assert!(found[0].starts_with(&format!("`webhooks.incoming.endpoints[0].{key}` ")), "{auth}: {found:?}");
+    }
+}
+
+#[test]
+fn a_message_with_gaps_is_sent_unless_the_endpoint_says_otherwise() {
+    use openclaw_server::settings::OnPartial;
+    let of = |key: &str| {
+        let text = format!(
+            r#"{{ webhooks: {{ incoming: {{ secret: "${{WEBHOOK_SECRET}}", endpoints: [{{ path: "/a", message: "m"{key} }}] }} }} }}"#
+        );
+        load(&text).unwrap().server.ingress[0].on_partial
+    };
+    assert_eq!(of(""), OnPartial::Send);
+    assert_eq!(of(r#", onPartial: "send""#), OnPartial::Send);
+    assert_eq!(of(r#", onPartial: "discard""#), OnPartial::Discard);
+    assert_eq!(of(r#", onPartial: "refuse""#), OnPartial::Refuse);
 }

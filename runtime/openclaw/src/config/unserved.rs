@@ -2,49 +2,8 @@
 //!
 //! Invariant: a file that is right for the whole gateway loads here, and its operator hears what will not happen.
 
-use openclaw_domain::EventKind;
-use serde_json::Value;
-
 use super::problem::Problems;
 use super::read::Object;
-
-/// `webhooks.outgoing`.
-pub(crate) fn outgoing(webhooks: &Object<'_>, problems: &mut Problems) {
-    const KEYS: [&str; 8] = ["event", "url", "headers", "filter", "transform", "secret", "allowPrivate", "enabled"];
-    let kinds = EventKind::ALL.map(EventKind::as_str);
-    for (at, value) in webhooks.list("outgoing", problems) {
-        let Some(endpoint) = Object::of(at, value, &KEYS, problems) else { continue };
-        endpoint.require("event", &format!("name one of: {}", kinds.join(", ")), problems);
-        endpoint.require("url", "add the address the events are posted to", problems);
-        endpoint.word("event", &kinds, problems);
-        if let Some(url) = endpoint.text("url", problems)
-            && !url.parse::<http::Uri>().is_ok_and(|url| is_web_address(&url))
-        {
-            problems.error(endpoint.at("url"), "is not a web address", "write `https://host/path`");
-        }
-        endpoint.check_texts_by_name("headers", problems);
-        endpoint.check_texts_by_name("filter", problems);
-        endpoint.text_or_texts("secret", problems);
-        endpoint.flag("allowPrivate", problems);
-        endpoint.flag("enabled", problems);
-        if let Some(transform) = endpoint.value("transform")
-            && !matches!(transform, Value::Object(_) | Value::String(_))
-        {
-            problems.error(
-                endpoint.at("transform"),
-                "is neither an object nor a string",
-                "write the body to send as an object, or a component's name",
-            );
-        }
-    }
-    if webhooks.has("outgoing") {
-        not_served(webhooks.at("outgoing"), "no event is posted anywhere", problems);
-    }
-}
-
-fn is_web_address(url: &http::Uri) -> bool {
-    matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
-}
 
 /// `channels`.
 pub(crate) fn channels(top: &Object<'_>, problems: &mut Problems) {

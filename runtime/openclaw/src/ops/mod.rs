@@ -5,14 +5,26 @@
 //! the credential.
 
 mod arguments;
+mod grant_lines;
+mod grant_view;
+mod grants;
 mod install;
+mod learn;
 mod memory;
 mod request;
 mod run;
+mod secrets;
+mod status;
+mod tenants;
 mod view;
 
 pub(crate) use arguments::Arguments;
+pub(crate) use grant_lines::{GrantLine, size};
+pub(crate) use grant_view::{GrantDiffView, GrantState, GrantView, HeldView};
 pub(crate) use install::Install;
-pub(crate) use request::Request;
-pub(crate) use run::{AskedReload, Ops, RunningGateway};
-pub(crate) use view::{BackupView, CallView, NewTokenView, ReloadView, SkillView, StatusView, TokenView, TraceView};
+pub(crate) use learn::LearnView;
+pub(crate) use request::{Hidden, Request};
+pub(crate) use run::{AskedReload, Ops, OpsParts, RunningGateway};
+pub(crate) use secrets::SecretView;
+pub(crate) use status::{StatusView, TenantStatusView};
+pub(crate) use view::{BackupView, CallView, NewTokenView, ReloadView, SkillView, TenantView, TokenView, TraceView};

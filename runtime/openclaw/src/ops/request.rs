@@ -5,6 +5,18 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Arguments;
+use super::grant_lines::GrantLine;
+
+/// A text that `Debug` does not print: it holds a secret's value on its way into the store.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Hidden(pub(crate) String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
 
 /// One command of an operator. Names are texts here; they are parsed where they are used, so both ways refuse alike.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,5 +96,120 @@ pub(crate) enum Request {
         tenant: String,
         /// 32 hex digits.
         id: String,
+    },
+    /// Adds lines to a skill's grant.
+    Grant {
+        /// Whose.
+        tenant: String,
+        /// Which skill's.
+        name: String,
+        /// What it may do, bounds, and the end.
+        lines: Vec<GrantLine>,
+    },
+    /// Takes lines of a grant away; without lines, all of it.
+    Revoke {
+        /// Whose.
+        tenant: String,
+        /// Which skill's.
+        name: String,
+        /// What it may do no longer.
+        lines: Vec<GrantLine>,
+    },
+    /// Grants as they stand.
+    Grants {
+        /// Whose; all tenants' without one.
+        tenant: Option<String>,
+        /// Which skill's; all without one.
+        name: Option<String>,
+    },
+    /// Grants beside what the skills' authors ask for.
+    GrantsDiff {
+        /// Whose.
+        tenant: String,
+        /// Which skill's; all without one.
+        name: Option<String>,
+    },
+    /// Lets an upgrade that waits serve.
+    Approve {
+        /// Whose.
+        tenant: String,
+        /// Which skill's.
+        name: String,
+    },
+    /// Forgets an upgrade that waits.
+    Reject {
+        /// Whose.
+        tenant: String,
+        /// Which skill's.
+        name: String,
+    },
+    /// Runs a tool with its denials recorded, and says what grant would have let it pass.
+    Learn {
+        /// Whose.
+        tenant: String,
+        /// `name` or `name/tool`.
+        target: String,
+        /// The arguments.
+        arguments: Arguments,
+        /// Whether private addresses may be reached while it learns.
+        allow_private: bool,
+    },
+    /// Keeps the value of a secret.
+    SecretSet {
+        /// Whose.
+        tenant: String,
+        /// Which.
+        name: String,
+        /// Its value.
+        value: Hidden,
+    },
+    /// Secrets, without their values.
+    SecretList {
+        /// Whose; all tenants' without one.
+        tenant: Option<String>,
+    },
+    /// Forgets a secret.
+    SecretRemove {
+        /// Whose.
+        tenant: String,
+        /// Which.
+        name: String,
+    },
+    /// Adds a tenant and makes its token.
+    TenantAdd {
+        /// What it is called.
+        name: String,
+        /// What its token allows.
+        role: String,
+    },
+    /// Every tenant.
+    TenantList,
+    /// Makes a tenant another token in place of the one it has.
+    TenantRotate {
+        /// Which.
+        name: String,
+        /// What the token allows; as the one before without it.
+        role: Option<String>,
+    },
+    /// Everything kept of a tenant.
+    TenantExport {
+        /// Which.
+        name: String,
+    },
+    /// Forgets everything of a tenant.
+    TenantErase {
+        /// Which.
+        name: String,
+        /// Also `default`.
+        force: bool,
+    },
+    /// Pauses, or ends a pause.
+    Pause {
+        /// Which tenant; with neither, everything.
+        tenant: Option<String>,
+        /// Which skill.
+        skill: Option<String>,
+        /// Pause or resume.
+        paused: bool,
     },
 }

@@ -7,27 +7,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use openclaw_domain::ports::{AuditEntry, Guests, Journal, NewToken, Packages, Tokens};
+use openclaw_domain::ports::{AuditEntry, Grants, Guests, Journal, Kv, NewToken, Packages, Tenants, Tokens};
 use openclaw_domain::{
     Caller, Clock, Credential, Door, EventKind, IdError, Installed, NewEvent, Refusal, Role, SkillName, SkillRef,
     TenantId, ToolCall, TraceId,
 };
 use openclaw_server::Server;
-use openclaw_storage::Storage;
-use openclaw_wasm::Registry;
+use openclaw_storage::{SecretSources, Storage};
+use openclaw_wasm::{Installation, Registry};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
+use super::grant_view::{HeldView, skill_state};
 use super::memory::initial_memory;
+use super::tenants::role_of;
 use super::{
-    Arguments, BackupView, CallView, Install, NewTokenView, ReloadView, Request, SkillView, StatusView, TokenView,
-    TraceView,
+    Arguments, BackupView, CallView, Install, NewTokenView, ReloadView, Request, SkillView, TokenView, TraceView,
 };
 use crate::bundled;
 use crate::config::{Config, Reloader};
 use crate::exit::{Ending, Failed};
+use crate::policy::OperatorPolicy;
 use crate::wiring;
 
 /// So much of a call's text is kept with its event.
@@ -50,10 +52,35 @@ pub(crate) struct RunningGateway {
     pub(crate) server: Server,
 }
 
+/// What operators' commands act on.
+pub(crate) struct OpsParts {
+    /// The storage of the home.
+    pub(crate) storage: Storage,
+    /// The configuration a command begins with.
+    pub(crate) config: Arc<Config>,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What operators granted.
+    pub(crate) grants: Arc<dyn Grants>,
+    /// What skills remember.
+    pub(crate) kv: Arc<dyn Kv>,
+    /// The values of secrets, wherever they are.
+    pub(crate) secrets: Arc<SecretSources>,
+    /// Tenants that were added, and pauses.
+    pub(crate) tenants: Arc<dyn Tenants>,
+    /// Limits, settings and pauses in force.
+    pub(crate) policy: Arc<OperatorPolicy>,
+}
+
 /// Answers operators' commands.
 pub(crate) struct Ops {
-    storage: Storage,
-    clock: Arc<dyn Clock>,
+    pub(super) storage: Storage,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) grants: Arc<dyn Grants>,
+    pub(super) kv: Arc<dyn Kv>,
+    pub(super) secrets: Arc<SecretSources>,
+    pub(super) tenant_store: Arc<dyn Tenants>,
+    pub(super) policy: Arc<OperatorPolicy>,
     config: Arc<Config>,
     registry: OnceCell<Arc<Registry>>,
     running: OnceCell<RunningGateway>,
@@ -61,8 +88,20 @@ pub(crate) struct Ops {
 
 impl Ops {
     /// For a home whose storage is open. The part that runs guests is made when a command first needs it.
-    pub(crate) fn new(storage: Storage, config: Arc<Config>, clock: Arc<dyn Clock>) -> Self {
-        Self { storage, clock, config, registry: OnceCell::new(), running: OnceCell::new() }
+    pub(crate) fn new(parts: OpsParts) -> Self {
+        let OpsParts { storage, config, clock, grants, kv, secrets, tenants, policy } = parts;
+        Self {
+            storage,
+            clock,
+            grants,
+            kv,
+            secrets,
+            tenant_store: tenants,
+            policy,
+            config,
+            registry: OnceCell::new(),
+            running: OnceCell::new(),
+        }
     }
 
     /// Says that a gateway runs here; commands about it are answered from now on.
@@ -74,7 +113,13 @@ impl Ops {
     pub(crate) async fn registry(&self) -> Result<&Arc<Registry>, Failed> {
         self.registry
             .get_or_try_init(|| async {
-                let registry = wiring::registry(&self.storage, &self.config, Arc::clone(&self.clock)).await?;
+                let parts = wiring::PowersParts {
+                    grants: Arc::clone(&self.grants),
+                    kv: Arc::clone(&self.kv),
+                    secrets: Arc::clone(&self.secrets) as _,
+                    policy: Arc::clone(&self.policy) as _,
+                };
+                let registry = wiring::registry(&self.storage, &self.config, parts, Arc::clone(&self.clock)).await?;
                 for tenant in &self.tenants(&self.config).await? {
                     bundled::install(&registry, tenant).await;
                 }
@@ -83,9 +128,40 @@ impl Ops {
             .await
     }
 
-    /// Tenants of the configuration, then those that only have a token which was not revoked.
-    async fn tenants(&self, config: &Config) -> Result<Vec<TenantId>, Failed> {
+    /// What runs guests, if a command needed it already.
+    pub(super) fn registry_if_open(&self) -> Option<&Arc<Registry>> {
+        self.registry.get()
+    }
+
+    /// The configuration in force.
+    pub(super) fn config_in_force(&self) -> Arc<Config> {
+        match self.running.get() {
+            Some(running) => running.reloader.running(),
+            None => Arc::clone(&self.config),
+        }
+    }
+
+    /// Puts a configuration that was reloaded in force for guests: limits, settings, where secrets are, and the grant
+    /// files as they stand now.
+    pub(crate) fn configure(&self, config: &Arc<Config>) {
+        self.storage.grants().reload();
+        self.policy.set_config(Arc::clone(config));
+        self.secrets.configure(wiring::configured_secrets(config));
+    }
+
+    /// Ends the calls of a tenant, or of one of its skills, that run now; how many there were.
+    pub(super) fn stop_calls(&self, tenant: &TenantId, skill: Option<&SkillName>, reason: &str) -> usize {
+        self.registry.get().map_or(0, |registry| registry.stop_calls(tenant, skill, reason))
+    }
+
+    /// Tenants of the configuration, added ones, then those that only have a token which was not revoked.
+    pub(super) async fn tenants(&self, config: &Config) -> Result<Vec<TenantId>, Failed> {
         let mut tenants = config.tenants.clone();
+        for added in self.tenant_store.list().await? {
+            if !tenants.contains(&added.name) {
+                tenants.push(added.name);
+            }
+        }
         for named in Tokens::list(&self.storage).await? {
             if named.revoked_at.is_none() && !tenants.contains(&named.token.tenant) {
                 tenants.push(named.token.tenant);
@@ -108,8 +184,11 @@ impl Ops {
             Request::Status => self.status().await,
             Request::ConfigReload => self.reload().await,
             Request::Skills { tenant } => {
-                let installed = self.registry().await?.installed(&parse(&tenant)?);
-                value(&installed.iter().map(SkillView::from).collect::<Vec<_>>())
+                let mut views = Vec::new();
+                for skill in self.registry().await?.installed(&parse(&tenant)?) {
+                    views.push(self.skill_view(&skill).await?);
+                }
+                value(&views)
             }
             Request::Skill { tenant, name } => self.skill(&parse(&tenant)?, &parse(&name)?).await,
             Request::Remove { tenant, name } => self.remove(&parse(&tenant)?, &parse(&name)?).await,
@@ -129,6 +208,32 @@ impl Ops {
             Request::TokenRevoke { tenant, name } => self.revoke_token(&parse(&tenant)?, &name).await,
             Request::Backup { to } => self.backup(&to).await,
             Request::Trace { tenant, id } => self.trace(&parse(&tenant)?, &id).await,
+            Request::Grant { tenant, name, lines } => self.grant(&parse(&tenant)?, &parse(&name)?, &lines).await,
+            Request::Revoke { tenant, name, lines } => self.revoke(&parse(&tenant)?, &parse(&name)?, &lines).await,
+            Request::Grants { tenant, name } => {
+                self.grants(parse_some(tenant.as_deref())?.as_ref(), parse_some(name.as_deref())?.as_ref()).await
+            }
+            Request::GrantsDiff { tenant, name } => {
+                self.grants_diff(&parse(&tenant)?, parse_some(name.as_deref())?.as_ref()).await
+            }
+            Request::Approve { tenant, name } => self.approve(&parse(&tenant)?, &parse(&name)?).await,
+            Request::Reject { tenant, name } => self.reject(&parse(&tenant)?, &parse(&name)?).await,
+            Request::Learn { tenant, target, arguments, allow_private } => {
+                self.learn(parse(&tenant)?, &target, arguments, allow_private).await
+            }
+            Request::SecretSet { tenant, name, value } => {
+                self.set_secret(&parse(&tenant)?, &parse(&name)?, value.0).await
+            }
+            Request::SecretList { tenant } => self.list_secrets(parse_some(tenant.as_deref())?.as_ref()).await,
+            Request::SecretRemove { tenant, name } => self.remove_secret(&parse(&tenant)?, &parse(&name)?).await,
+            Request::TenantAdd { name, role } => self.add_tenant(parse(&name)?, &role).await,
+            Request::TenantList => self.list_tenants().await,
+            Request::TenantRotate { name, role } => self.rotate_token(parse(&name)?, role.as_deref()).await,
+            Request::TenantExport { name } => self.export_tenant(&parse(&name)?).await,
+            Request::TenantErase { name, force } => self.erase_tenant(&parse(&name)?, force).await,
+            Request::Pause { tenant, skill, paused } => {
+                self.set_paused(parse_some(tenant.as_deref())?, parse_some(skill.as_deref())?, paused).await
+            }
         }
     }
 
@@ -139,13 +244,36 @@ impl Ops {
     pub(crate) async fn install(&self, install: Install, component: Bytes) -> Result<Value, Failed> {
         let tenant: TenantId = parse(&install.tenant)?;
         let name = install.name.as_deref().map(parse::<SkillName>).transpose()?;
-        let installed = wiring::install(self.registry().await?, &tenant, component, name, false).await?;
-        let detail = json!({"digest": installed.digest.to_string(), "imports": installed.imports});
-        self.audit(&tenant, "skill.install", installed.name.as_str(), &detail).await?;
-        value(&SkillView::from(&installed))
+        let installation = wiring::install(self.registry().await?, &tenant, component, name, false).await?;
+        let skill = installation.skill();
+        let detail = json!({"digest": skill.digest.to_string(), "imports": skill.imports});
+        let action = match &installation {
+            Installation::Installed(_) => "skill.install",
+            Installation::Held(_) => "skill.hold",
+        };
+        self.audit(&tenant, action, skill.name.as_str(), &detail).await?;
+        match &installation {
+            Installation::Installed(installed) => value(&self.skill_view(installed).await?),
+            // What is told is what serves; the upgrade stands beside it.
+            Installation::Held(held) => {
+                value(&self.skill_view(&self.installed(&tenant, &held.upgrade.name).await?).await?)
+            }
+        }
     }
 
-    fn gateway(&self) -> Result<&RunningGateway, Failed> {
+    /// What is told of a skill, with its grant and with the upgrade that waits.
+    pub(super) async fn skill_view(&self, skill: &Installed) -> Result<SkillView, Failed> {
+        let held = Packages::held(&self.storage).await?;
+        let held = held.iter().find(|held| held.upgrade.tenant == skill.tenant && held.upgrade.name == skill.name);
+        let grant = self.grants.grant(&skill.tenant, &skill.name);
+        Ok(SkillView {
+            grant: skill_state(skill, grant.as_deref(), self.clock.now()),
+            held: held.map(HeldView::of),
+            ..SkillView::from(skill)
+        })
+    }
+
+    pub(super) fn gateway(&self) -> Result<&RunningGateway, Failed> {
         self.running
             .get()
             .ok_or_else(|| Failed { ending: Ending::NotRunning, ..Failed::because("no gateway runs here yet") })
@@ -160,41 +288,13 @@ impl Ops {
         value(&reloaded)
     }
 
-    async fn status(&self) -> Result<Value, Failed> {
-        let running = self.gateway()?;
-        let config = running.reloader.running();
-        let registry = self.registry.get();
-        let mut tenants = self.tenants(&config).await?;
-        let installed = Packages::list(&self.storage).await?;
-        for skill in &installed {
-            if !tenants.contains(&skill.tenant) {
-                tenants.push(skill.tenant.clone());
-            }
-        }
-        let (instances_in_use, instances) = registry.map_or((0, 0), |registry| registry.places());
-        value(&StatusView {
-            running: true,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            home: self.storage.home().display().to_string(),
-            url: running.url.clone(),
-            auth_required: config.server.auth_required,
-            uptime_seconds: running.since.elapsed().as_secs(),
-            tenants: tenants.iter().map(ToString::to_string).collect(),
-            skills: installed.len(),
-            instances_in_use,
-            instances,
-            webhook_endpoints: config.server.ingress.len(),
-        })
-    }
-
     async fn skill(&self, tenant: &TenantId, name: &SkillName) -> Result<Value, Failed> {
         let installed = self.registry().await?.installed(tenant);
         match installed.iter().find(|skill| skill.name == *name) {
             Some(skill) => {
                 let component = Packages::component(&self.storage, skill.digest).await?;
                 let initial_memory = initial_memory(&component);
-                value(&SkillView { initial_memory, ..SkillView::from(skill) })
+                value(&SkillView { initial_memory, ..self.skill_view(skill).await? })
             }
             None => Err(Refusal::SkillNotFound(name.to_string()).into()),
         }
@@ -220,7 +320,7 @@ impl Ops {
         let installed = self.registry().await?.set_enabled(tenant, name, enabled).await?;
         let action = if enabled { "skill.enable" } else { "skill.disable" };
         self.audit(tenant, action, name.as_str(), &json!({})).await?;
-        value(&SkillView::from(&installed))
+        value(&self.skill_view(&installed).await?)
     }
 
     async fn call(
@@ -270,28 +370,16 @@ impl Ops {
         role: &str,
         expires: Option<Duration>,
     ) -> Result<Value, Failed> {
-        let role = Role::from_name(role).ok_or_else(|| {
-            Failed::refused(format!("`{role}` is no role")).hint("use `read`, `invoke` or `operator`")
-        })?;
+        let role = role_of(role)?;
         // A token's name stands in logs and commands, so it follows the rule of names.
         let name = parse::<SkillName>(&name)
             .map(|name| name.to_string())
             .map_err(|failed| Failed { message: failed.message.replace("a skill name", "a token name"), ..failed })?;
-        let mut random = [0; 32];
-        getrandom::fill(&mut random)
-            .map_err(|error| Failed::because(format!("the system gives no random: {error}")))?;
-        let token = format!("oc_{}", hex::encode(random));
+        let (token, hash) = Self::new_token()?;
         let created_at = self.clock.now();
         let expires_at = expires.map(|after| created_at.plus(after));
         self.storage
-            .create(NewToken {
-                name: name.clone(),
-                tenant: tenant.clone(),
-                role,
-                hash: Sha256::digest(&token).into(),
-                created_at,
-                expires_at,
-            })
+            .create(NewToken { name: name.clone(), tenant: tenant.clone(), role, hash, created_at, expires_at })
             .await?;
         let detail = json!({"role": role.as_str(), "expires_at": expires_at.map(|end| end.to_string())});
         self.audit(&tenant, "token.create", &name, &detail).await?;
@@ -309,6 +397,16 @@ impl Ops {
         })
     }
 
+    /// A token nobody has yet, and what is kept of it.
+    pub(super) fn new_token() -> Result<(String, [u8; 32]), Failed> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random)
+            .map_err(|error| Failed::because(format!("the system gives no random: {error}")))?;
+        let token = format!("oc_{}", hex::encode(random));
+        let hash = Sha256::digest(&token).into();
+        Ok((token, hash))
+    }
+
     async fn revoke_token(&self, tenant: &TenantId, name: &str) -> Result<Value, Failed> {
         if !self.storage.revoke(tenant, name, self.clock.now()).await? {
             return Err(Failed::refused(format!("tenant `{tenant}` has no active token named `{name}`"))
@@ -319,14 +417,11 @@ impl Ops {
         Ok(json!({"revoked": name}))
     }
 
-    fn auth_required(&self) -> bool {
-        match self.running.get() {
-            Some(running) => running.reloader.running().server.auth_required,
-            None => self.config.server.auth_required,
-        }
+    pub(super) fn auth_required(&self) -> bool {
+        self.config_in_force().server.auth_required
     }
 
-    async fn tell_tokens_changed(&self) {
+    pub(super) async fn tell_tokens_changed(&self) {
         if let Some(running) = self.running.get()
             && let Err(error) = running.server.reload_tokens().await
         {
@@ -348,7 +443,13 @@ impl Ops {
         value(&entries.iter().map(TraceView::from).collect::<Vec<_>>())
     }
 
-    async fn audit(&self, tenant: &TenantId, action: &str, subject: &str, detail: &Value) -> Result<(), Failed> {
+    pub(super) async fn audit(
+        &self,
+        tenant: &TenantId,
+        action: &str,
+        subject: &str,
+        detail: &Value,
+    ) -> Result<(), Failed> {
         let entry = AuditEntry {
             at: self.clock.now(),
             tenant: tenant.clone(),
@@ -362,7 +463,7 @@ impl Ops {
 }
 
 /// The schema of the tool that a target means, if it means one.
-fn input_schema(installed: &[Installed], target: &SkillRef) -> Option<Value> {
+pub(super) fn input_schema(installed: &[Installed], target: &SkillRef) -> Option<Value> {
     let skill = installed.iter().find(|skill| skill.name == target.skill)?;
     let tool = match (&target.tool, &skill.tools[..]) {
         (Some(name), tools) => tools.iter().find(|tool| tool.name == *name)?,
@@ -372,15 +473,19 @@ fn input_schema(installed: &[Installed], target: &SkillRef) -> Option<Value> {
     serde_json::from_str(&tool.input_schema).ok()
 }
 
-fn parse<T: std::str::FromStr<Err = IdError>>(text: &str) -> Result<T, Failed> {
+pub(super) fn parse<T: std::str::FromStr<Err = IdError>>(text: &str) -> Result<T, Failed> {
     text.parse().map_err(not_a_name)
 }
 
+fn parse_some<T: std::str::FromStr<Err = IdError>>(text: Option<&str>) -> Result<Option<T>, Failed> {
+    text.map(parse).transpose()
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands on")]
-fn not_a_name(error: IdError) -> Failed {
+pub(super) fn not_a_name(error: IdError) -> Failed {
     Failed::refused(error.to_string())
 }
 
-fn value<T: Serialize>(view: &T) -> Result<Value, Failed> {
+pub(super) fn value<T: Serialize>(view: &T) -> Result<Value, Failed> {
     serde_json::to_value(view).map_err(|error| Failed::because(error.to_string()))
 }

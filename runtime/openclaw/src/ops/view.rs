@@ -5,6 +5,8 @@ use openclaw_domain::{Content, DocumentBody, Installed, Timestamp, ToolOutput, T
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::grant_view::{GrantState, HeldView};
+
 /// An installed skill.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SkillView {
@@ -35,6 +37,12 @@ pub(crate) struct SkillView {
     pub(crate) tools: Vec<ToolView>,
     /// RFC 3339.
     pub(crate) installed_at: String,
+    /// How it stands with its grant; absent if it needs none and has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grant: Option<GrantState>,
+    /// The upgrade that waits for an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) held: Option<HeldView>,
 }
 
 /// A tool of a skill.
@@ -66,6 +74,8 @@ impl From<&Installed> for SkillView {
             initial_memory: None,
             tools: installed.tools.iter().map(ToolView::from).collect(),
             installed_at: installed.installed_at.to_string(),
+            grant: None,
+            held: None,
         }
     }
 }
@@ -206,34 +216,23 @@ impl TokenView {
     }
 }
 
-/// How a running gateway is.
+/// A tenant.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct StatusView {
-    /// Always `true`: a gateway that does not run answers nothing.
-    pub(crate) running: bool,
-    /// Its version.
-    pub(crate) version: String,
-    /// Its process.
-    pub(crate) pid: u32,
-    /// Its home.
-    pub(crate) home: String,
-    /// Where it listens, as a WebSocket URL.
-    pub(crate) url: String,
-    /// Whether clients need a token.
-    pub(crate) auth_required: bool,
-    /// Seconds since it began to listen.
-    pub(crate) uptime_seconds: u64,
-    /// Tenants: those the configuration names, then those that only have a token or a skill.
-    #[serde(default)]
-    pub(crate) tenants: Vec<String>,
-    /// Skills installed, over all tenants.
+pub(crate) struct TenantView {
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether the configuration file names it.
+    pub(crate) configured: bool,
+    /// When an operator added it, RFC 3339.
+    pub(crate) added_at: Option<String>,
+    /// Named tokens that work.
+    pub(crate) tokens: usize,
+    /// Skills that were installed for it.
     pub(crate) skills: usize,
-    /// Guests running now.
-    pub(crate) instances_in_use: usize,
-    /// Guests that may run at one time.
-    pub(crate) instances: usize,
-    /// Webhook endpoints served, over all tenants.
-    pub(crate) webhook_endpoints: usize,
+    /// Grants its skills hold.
+    pub(crate) grants: usize,
+    /// Whether it is paused.
+    pub(crate) paused: bool,
 }
 
 /// A configuration that was put in force.
