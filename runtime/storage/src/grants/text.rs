@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
-use openclaw_domain::{Grant, GrantLimits, Powers, Timestamp};
+use openclaw_domain::{Grant, GrantLimits, Powers, TenantId, Timestamp};
 use serde::Deserialize;
 
 /// Why a text is no grant: the key, the reason, and what would do.
@@ -18,10 +18,15 @@ pub struct GrantTextError(String);
 /// The file of a grant, with a header that says what it is and what writes it.
 pub fn to_text(grant: &Grant) -> String {
     let Grant { tenant, skill, component, imports, powers, limits, expires, granted_at } = grant;
+    let option = match *tenant == TenantId::default() {
+        true => String::new(),
+        false => format!(" --tenant {tenant}"),
+    };
     let mut text = format!(
         "# What the skill `{skill}` of the tenant `{tenant}` may do. Whatever is not here is denied.\n\
-         # Written by `openclaw skills grant {skill}` and `openclaw skills revoke {skill}`; it is in force for these\n\
-         # bytes of the component only, and a running gateway reads it anew when one of them, or a reload, tells it to.\n\n"
+         # Written by `openclaw skills grant {skill}{option}` and `openclaw skills revoke {skill}{option}`.\n\
+         # It is in force for these bytes of the component only. A running gateway reads it anew when one of those\n\
+         # commands, or a reload, tells it to.\n\n"
     );
     let mut line = |key: &str, value: &str| {
         let _ = writeln!(text, "{key} = {}", quoted(value)); // writing to a `String` cannot fail

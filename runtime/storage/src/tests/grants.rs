@@ -64,8 +64,9 @@ fn a_grant_is_text_that_an_operator_reads() {
     assert_eq!(
         text,
         r##"# What the skill `deploy-check` of the tenant `acme` may do. Whatever is not here is denied.
-# Written by `openclaw skills grant deploy-check` and `openclaw skills revoke deploy-check`; it is in force for these
-# bytes of the component only, and a running gateway reads it anew when one of them, or a reload, tells it to.
+# Written by `openclaw skills grant deploy-check --tenant acme` and `openclaw skills revoke deploy-check --tenant acme`.
+# It is in force for these bytes of the component only. A running gateway reads it anew when one of those
+# commands, or a reload, tells it to.
 
 tenant = "acme"
 skill = "deploy-check"
