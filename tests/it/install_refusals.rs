@@ -32,9 +32,10 @@ async fn sockets_http_strangers_and_other_versions_are_refused_with_a_reason_eac
     let refused = refusal_of_imports(&[
         "wasi:sockets/tcp@0.2.12",
         "wasi:sockets/udp@0.2.12",
-        "wasi:http/outgoing-handler@0.2.12",
+        "wasi:http/incoming-handler@0.2.12",
         "wasi:filesystem/types@0.2.12",
-        "wasi:keyvalue/store@0.2.0-draft",
+        "wasi:keyvalue/store@0.2.0",
+        "wasi:config/store@0.2.0-draft",
         "openclaw:gateway/log@0.2.0",
         "openclaw:gateway/shell@0.1.0",
         "acme:things/anvil@1.0.0",
@@ -46,9 +47,10 @@ async fn sockets_http_strangers_and_other_versions_are_refused_with_a_reason_eac
       acme:things/anvil@1.0.0: no capability of this gateway goes by that name
       openclaw:gateway/log@0.2.0: this gateway serves version 0.1.0; build against its `wit/`
       openclaw:gateway/shell@0.1.0: this gateway has no such interface in openclaw:gateway@0.1.0
+      wasi:config/store@0.2.0-draft: of `wasi:config` `store@0.2.0-rc.1` is served
       wasi:filesystem/types@0.2.12: no grant allows it: the `files` capability is not served by this version
-      wasi:http/outgoing-handler@0.2.12: no grant allows it: the `http` capability is not served by this version
-      wasi:keyvalue/store@0.2.0-draft: no grant allows it: the `kv` capability is not served by this version
+      wasi:http/incoming-handler@0.2.12: of `wasi:http` a skill uses `types` and `outgoing-handler`
+      wasi:keyvalue/store@0.2.0: of `wasi:keyvalue` `store`, `atomics` and `batch` are served, in `0.2.0-draft` and `0.2.0-draft2`
       wasi:sockets/tcp@0.2.12: raw sockets are never linked; use the `http` capability
       wasi:sockets/udp@0.2.12: raw sockets are never linked; use the `http` capability
     hint: build it without these imports; `openclaw skills info` shows what a skill imports

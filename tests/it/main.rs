@@ -12,11 +12,20 @@ mod guests {
 
 mod cache_tamper;
 mod cancel;
+mod capability_config;
+mod capability_events;
+mod capability_http;
+mod capability_kv;
 mod capability_log;
+mod capability_progress;
+mod capability_secrets;
 mod compile_bombs;
 mod compile_jail;
 mod determinism;
 mod features;
+mod grants_learned;
+mod grants_limits;
+mod grants_steps;
 mod hostile_core;
 mod hostile_raw;
 mod hostile_wasi;
@@ -28,6 +37,7 @@ mod neighbours;
 mod octokit_component;
 mod reload;
 mod repository;
+mod tenants_hostcalls;
 mod world_egress_transform;
 mod world_ingress_transform;
 mod world_tools;

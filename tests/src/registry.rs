@@ -3,21 +3,24 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use openclaw_domain::ports::{Guests as _, Journal as _};
+use openclaw_domain::ports::{Grants as _, Guests as _, Journal as _};
 use openclaw_domain::{
-    Caller, Clock, Credential, Door, Event, IngressCall, IngressOutcome, IngressReply, IngressRequest, Installed,
-    Refusal, Resumption, Role, SystemClock, TenantId, TenantLimits, Timestamp, ToolCall, ToolOutput, ToolReply, TraceId,
+    Caller, Clock, Credential, Door, Event, Grant, GrantLimits, IngressCall, IngressOutcome, IngressReply,
+    IngressRequest, Installed, Powers, Progress, ProgressSink, Refusal, Resumption, Role, SystemClock, TenantId,
+    TenantLimits, Timestamp, ToolCall, ToolOutput, ToolReply, TraceId,
 };
-use openclaw_storage::{Storage, StorageOptions};
-use openclaw_wasm::{InstallError, NothingGranted, Registry, RegistryParts, WasmSettings};
+use openclaw_egress::{Egress, EgressSettings};
+use openclaw_storage::{GrantFiles, Storage, StorageOptions};
+use openclaw_wasm::{InstallError, Registry, RegistryParts, WasmSettings};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::ports::{TestPolicy, TestSecrets};
 use crate::programs::{shared_cache, test_compiler};
 
 /// Memory of a call in tests: enough for every honest guest, and soon allocated.
@@ -77,22 +80,25 @@ impl Opening {
     pub async fn open_over(self, home: TempDir) -> TestRegistry {
         let storage = Storage::open(home.path(), StorageOptions::default()).expect("storage opens");
         let limits = TenantLimits { call: self.settings.limits, calls_per_minute: u32::MAX, ..TenantLimits::default() };
-        let nothing = Arc::new(NothingGranted { limits });
+        let policy = Arc::new(TestPolicy::new(limits));
+        let secrets = Arc::new(TestSecrets::default());
+        let grants = Arc::new(GrantFiles::open(home.path()));
+        let egress = Egress::new(&EgressSettings::default(), Arc::clone(&secrets) as _).expect("the way out opens");
         let registry = Registry::open(RegistryParts {
             home: self.cache,
             settings: self.settings,
             packages: Arc::new(storage.clone()),
             journal: Arc::new(storage.clone()),
-            egress: Arc::clone(&nothing) as _,
-            kv: Arc::clone(&nothing) as _,
-            secrets: Arc::clone(&nothing) as _,
-            grants: Arc::clone(&nothing) as _,
-            policy: Arc::clone(&nothing) as _,
+            egress,
+            kv: Arc::new(storage.clone()),
+            secrets: Arc::clone(&secrets) as _,
+            grants: Arc::clone(&grants) as _,
+            policy: Arc::clone(&policy) as _,
             clock: self.clock,
         })
         .await
         .expect("the registry opens");
-        TestRegistry { registry, storage, home }
+        TestRegistry { registry, storage, grants, policy, secrets, home }
     }
 }
 
@@ -102,6 +108,12 @@ pub struct TestRegistry {
     pub registry: Arc<Registry>,
     /// What it keeps its packages and events in.
     pub storage: Storage,
+    /// What is granted.
+    pub grants: Arc<GrantFiles>,
+    /// Limits, settings and pauses.
+    pub policy: Arc<TestPolicy>,
+    /// Values that guests use.
+    pub secrets: Arc<TestSecrets>,
     home: TempDir,
 }
 
@@ -189,6 +201,57 @@ impl TestRegistry {
     ) -> Result<ToolOutput, Refusal> {
         let call = ToolCall { resumed, ..call(tenant, target, &arguments) };
         self.run(call).await.map(|reply| reply.output)
+    }
+
+    /// As [`Self::call`], with what the guest said while it worked.
+    pub async fn call_hearing(&self, target: &str, arguments: Value) -> (Result<String, Refusal>, Vec<Progress>) {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hear = Arc::clone(&heard);
+        let progress = ProgressSink::new(move |said| hear.lock().unwrap_or_else(PoisonError::into_inner).push(said));
+        let call = ToolCall { progress, ..call(&TenantId::default(), target, &arguments) };
+        let result = self.run(call).await.map(|reply| text_of(&reply));
+        let heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+        (result, heard)
+    }
+
+    /// Runs a tool to find out what it needs: how it ended, and what it was.
+    pub async fn learn(&self, target: &str, arguments: Value, allow_private: bool) -> (String, Powers) {
+        let learned = self.registry.learn(call(&TenantId::default(), target, &arguments), allow_private).await;
+        (told(learned.result.map(|reply| text_of(&reply))), learned.powers)
+    }
+
+    /// Grants a skill of a tenant powers, in place of what it had, with bounds as `change` leaves them.
+    pub async fn grant_to(&self, tenant: &TenantId, skill: &str, powers: Powers, change: impl FnOnce(&mut Grant)) {
+        let installed = self.registry.installed(tenant);
+        let installed = installed.iter().find(|known| known.name.as_str() == skill).expect("it is installed");
+        let mut grant = Grant {
+            tenant: tenant.clone(),
+            skill: installed.name.clone(),
+            component: installed.digest,
+            imports: installed.imports.clone(),
+            powers,
+            limits: GrantLimits::default(),
+            expires: None,
+            granted_at: Timestamp::from_millis(0),
+        };
+        change(&mut grant);
+        self.grants.put(grant).await.expect("the grant is written");
+    }
+
+    /// Grants a skill of the default tenant powers, in place of what it had.
+    pub async fn grant(&self, skill: &str, powers: Powers) {
+        self.grant_to(&TenantId::default(), skill, powers, |_| {}).await;
+    }
+
+    /// How a call is refused, with the command that would help on a line of its own.
+    pub async fn refused_with(&self, target: &str, arguments: Value) -> String {
+        match self.call(target, arguments).await {
+            Err(refusal) => match refusal.hint() {
+                Some(hint) => format!("{}\nhint: {hint}", told(Err(refusal))),
+                None => told(Err(refusal)),
+            },
+            went_well => told(went_well),
+        }
     }
 
     async fn run(&self, call: ToolCall) -> Result<ToolReply, Refusal> {
@@ -314,7 +377,7 @@ fn call(tenant: &TenantId, target: &str, arguments: &Value) -> ToolCall {
         target: target.parse().expect("a skill, or skill and tool"),
         arguments: arguments.to_string().into(),
         deadline: None,
-        progress: openclaw_domain::ProgressSink::default(),
+        progress: ProgressSink::default(),
         session: None,
         resumed: None,
     }

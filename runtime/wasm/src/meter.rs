@@ -58,7 +58,7 @@ impl Windows {
 
     /// Calls of the minute that ends now: all of this window and as much of the last as still lies in it.
     const fn of_last_minute(self, into: u64) -> u64 {
-        self.current + self.before * (MINUTE - into) / MINUTE
+        self.current + (self.before * (MINUTE - into)).div_ceil(MINUTE)
     }
 
     /// Milliseconds from now until one more call is within the limit.

@@ -1,0 +1,117 @@
+//! `http`, on stock `wasi:http`.
+
+use openclaw_guest::{Failure, tool};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A request.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request {
+    /// The method.
+    #[serde(default = "get")]
+    method: String,
+    /// `http` or `https`.
+    #[serde(default = "http")]
+    scheme: String,
+    /// Host and port.
+    host: String,
+    /// Path and query.
+    path: String,
+    /// Names and values.
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+    /// What to send.
+    #[serde(default)]
+    body: String,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn http() -> String {
+    "http".to_owned()
+}
+
+/// Sends a request; fails if there is no response.
+#[tool]
+pub(crate) fn fetch(request: &Request) -> Result<String, Failure> {
+    send(request).map_err(Failure::from)
+}
+
+/// Sends a request; tells what came of it and goes on.
+#[tool]
+pub(crate) fn fetch_anyway(request: &Request) -> String {
+    send(request).unwrap_or_else(|error| format!("refused: {error}"))
+}
+
+/// A request, and then a key.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Both {
+    /// The request.
+    request: Request,
+    /// The bucket.
+    bucket: String,
+}
+
+/// Sends a request, and counts it in a bucket.
+#[tool]
+pub(crate) fn fetch_then_get(both: &Both) -> Result<String, Failure> {
+    let answer = send(&both.request)?;
+    let count = crate::keys::add(&both.bucket, "answers", 1)?;
+    Ok(format!("{answer} ({count})"))
+}
+
+fn send(wanted: &Request) -> Result<String, String> {
+    use crate::bindings::wasi::http::outgoing_handler::handle;
+    use crate::bindings::wasi::http::types::{Fields, IncomingBody, Method, OutgoingBody, OutgoingRequest, Scheme};
+
+    let fields: Vec<(String, Vec<u8>)> =
+        wanted.headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
+    let fields = Fields::from_list(&fields).map_err(|error| format!("{error:?}"))?;
+    let request = OutgoingRequest::new(fields);
+    let method = match wanted.method.as_str() {
+        "GET" => Method::Get,
+        "POST" => Method::Post,
+        other => Method::Other(other.to_owned()),
+    };
+    let scheme = if wanted.scheme == "https" { Scheme::Https } else { Scheme::Http };
+    let wrong = |()| "the request is malformed".to_owned();
+    request.set_method(&method).map_err(wrong)?;
+    request.set_scheme(Some(&scheme)).map_err(wrong)?;
+    request.set_authority(Some(&wanted.host)).map_err(wrong)?;
+    request.set_path_with_query(Some(&wanted.path)).map_err(wrong)?;
+    let outgoing = (!wanted.body.is_empty()).then(|| request.body()).transpose().map_err(wrong)?;
+    let response = handle(request, None).map_err(|error| format!("{error:?}"))?;
+    if let Some(outgoing) = outgoing {
+        let stream = outgoing.write().map_err(wrong)?;
+        for chunk in wanted.body.as_bytes().chunks(4096) {
+            if stream.blocking_write_and_flush(chunk).is_err() {
+                break;
+            }
+        }
+        drop(stream);
+        OutgoingBody::finish(outgoing, None).map_err(|error| format!("{error:?}"))?;
+    }
+    response.subscribe().block();
+    let response = response.get().ok_or("no response")?.map_err(wrong)?.map_err(|error| format!("{error:?}"))?;
+    let body = response.consume().map_err(wrong)?;
+    let stream = body.stream().map_err(wrong)?;
+    let mut bytes = Vec::new();
+    loop {
+        match stream.blocking_read(16 << 10) {
+            Ok(chunk) => bytes.extend(chunk),
+            Err(crate::bindings::wasi::io::streams::StreamError::Closed) => break,
+            Err(error) => return Err(format!("{error:?}")),
+        }
+    }
+    drop(stream);
+    drop(IncomingBody::finish(body));
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(match text.len() {
+        0..=2000 => format!("{} {text}", response.status()),
+        length => format!("{} and {length} bytes", response.status()),
+    })
+}
