@@ -16,22 +16,31 @@ const DEDUP_KEY: usize = 255;
 /// Bytes of details: PagerDuty refuses requests over 512 KiB, and people read none of it.
 const DETAILS: usize = 128 << 10;
 
+/// They have the shape of the request itself, so that a `${VAR}` in one stands at the same place in the other.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
     /// The integration key of a service, usually `${PAGERDUTY_ROUTING_KEY}`.
     routing_key: String,
+    /// Instead of the key made from tenant and subject: one incident for the whole endpoint.
+    dedup_key: Option<String>,
+    /// Where PagerDuty's link to this gateway leads.
+    client_url: Option<String>,
+    #[serde(default)]
+    payload: PayloadSettings,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PayloadSettings {
     /// Instead of the event's own severity.
     severity: Option<Severity>,
     /// What the incident is said to come from. Default `openclaw`.
     source: Option<String>,
     component: Option<String>,
     group: Option<String>,
+    /// Default: the event's kind.
     class: Option<String>,
-    /// Where PagerDuty's link to this gateway leads.
-    client_url: Option<String>,
-    /// Instead of the key made from tenant and subject: one incident for the whole endpoint.
-    dedup_key: Option<String>,
 }
 
 /// Severities as PagerDuty spells them.
@@ -105,7 +114,7 @@ fn pagerduty(event: &Event) -> Result<Outcome, Failure> {
         Some(key) => one_line(key, DEDUP_KEY),
         None => one_line(&format!("openclaw/{}/{}", event.tenant, notice.subject), DEDUP_KEY),
     };
-    let routing_key = settings.routing_key.as_str();
+    let (routing_key, given) = (settings.routing_key.as_str(), &settings.payload);
     if notice.level == Level::Success {
         return Outcome::json(&Enqueue {
             routing_key,
@@ -124,12 +133,12 @@ fn pagerduty(event: &Event) -> Result<Outcome, Failure> {
         dedup_key: &dedup_key,
         payload: Some(Payload {
             summary: one_line(&summary, SUMMARY),
-            source: settings.source.as_deref().unwrap_or("openclaw"),
-            severity: settings.severity.unwrap_or_else(|| notice.level.into()),
+            source: given.source.as_deref().unwrap_or("openclaw"),
+            severity: given.severity.unwrap_or_else(|| notice.level.into()),
             timestamp: &event.timestamp,
-            component: settings.component.as_deref(),
-            group: settings.group.as_deref(),
-            class: settings.class.as_deref().unwrap_or(&event.kind),
+            component: given.component.as_deref(),
+            group: given.group.as_deref(),
+            class: given.class.as_deref().unwrap_or(&event.kind),
             custom_details: Details {
                 event_id: &event.id,
                 tenant: &event.tenant,

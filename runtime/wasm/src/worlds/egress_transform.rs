@@ -18,8 +18,8 @@ const HEADER_BYTES: usize = 8 << 10;
 const REASON_BYTES: usize = 4 << 10;
 
 /// Headers a transform does not set, in order. They frame the request or route it (RFC 9110 §7.2, RFC 9112), speak for
-/// a credential no component ever has, or are the payload's own field.
-const RESERVED: [&str; 21] = [
+/// a credential no component ever has, continue the trace, or are the payload's own field.
+const RESERVED: [&str; 23] = [
     "accept-encoding",
     "authorization",
     "connection",
@@ -36,6 +36,8 @@ const RESERVED: [&str; 21] = [
     "signature",
     "signature-input",
     "te",
+    "traceparent",
+    "tracestate",
     "trailer",
     "transfer-encoding",
     "upgrade",
