@@ -18,6 +18,7 @@ need_apt strace strace || skip "strace" "not installed, and installing it needs 
 need_apt curl curl || skip "curl" "not installed, and installing it needs root and apt-get"
 need_node || skip "node" "neither npm nor its packages could be had"
 need_python || skip "python" "no virtual environment could be made"
+need_vendors || skip "vendors" "the libraries of webhook senders could not be had; tests that let them sign skip"
 need_websocat || skip "websocat" "websocat $websocat_version could not be built"
 
 # Programs and tests in one build: alone, programs get another set of features, and half of the tree is built twice.

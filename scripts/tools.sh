@@ -89,3 +89,22 @@ need_python() {
     python=$tools/venv/bin/python
     "$python" --version >/dev/null
 }
+
+# The libraries of webhook senders, in the versions of tests/clients/vendors, after need_node and need_python. Tells the
+# tests where: OPENCLAW_VENDOR_NODE and OPENCLAW_VENDOR_PYTHON.
+need_vendors() {
+    local from=tests/clients/vendors pin
+    if [ -z "${node:-}" ] || [ -z "${python:-}" ]; then return 1; fi
+    pin=$(cat "$from/package.json" "$from/package-lock.json" "$from/requirements.txt" | sha256sum | cut -c1-12)
+    install_vendors() {
+        mkdir -p "$tools/vendors" &&
+            cp "$from/package.json" "$from/package-lock.json" "$tools/vendors/" &&
+            (cd "$tools/vendors" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error) &&
+            python3 -m venv --clear "$tools/vendors/venv" &&
+            "$tools/vendors/venv/bin/pip" install --quiet --disable-pip-version-check -r "$from/requirements.txt"
+    }
+    once "vendor-packages-$pin" install_vendors || return 1
+    # Node looks for packages beside the script that imports them.
+    ln -sfn "$tools/vendors/node_modules" "$from/node_modules"
+    export OPENCLAW_VENDOR_NODE=$node OPENCLAW_VENDOR_PYTHON=$tools/vendors/venv/bin/python
+}
