@@ -132,7 +132,7 @@ pub enum EgressError {
         url: String,
     },
     /// The name leads to an address that is not allowed.
-    #[error("`{host}` is at {address}, which is {kind}: that needs a second key")]
+    #[error("`{host}` is at {address}, which is {kind}: that {}", way_past(.kind))]
     AddressDenied {
         /// The name, or the address as it was written.
         host: String,
@@ -196,4 +196,24 @@ pub enum EgressError {
     /// The gateway failed. Logged whole.
     #[error("the gateway could not send the request")]
     Internal,
+}
+
+/// No key opens an address that is not one machine's.
+fn way_past(kind: &str) -> &'static str {
+    match kind {
+        "unspecified" | "multicast" | "broadcast" => "is never dialled",
+        _ => "needs a second key",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denied_address_says_whether_there_is_a_key_for_it() {
+        let denied = |kind| EgressError::AddressDenied { host: "x".into(), address: [0, 0, 0, 0].into(), kind };
+        assert_eq!(denied("loopback").to_string(), "`x` is at 0.0.0.0, which is loopback: that needs a second key");
+        assert_eq!(denied("unspecified").to_string(), "`x` is at 0.0.0.0, which is unspecified: that is never dialled");
+    }
 }

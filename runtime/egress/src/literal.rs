@@ -59,7 +59,30 @@ fn number(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn an_address_is_itself_however_many_numbers_it_is_written_in(bits in any::<u32>(), radix in 0usize..3) {
+            let write = |number: u32| match radix {
+                0 => number.to_string(),
+                1 => format!("0{number:o}"),
+                _ => format!("0x{number:x}"),
+            };
+            let [a, b, c, d] = bits.to_be_bytes().map(u32::from);
+            for text in [
+                write(bits),
+                format!("{}.{}", write(a), write(bits & 0x00ff_ffff)),
+                format!("{}.{}.{}", write(a), write(b), write(bits & 0xffff)),
+                format!("{}.{}.{}.{}", write(a), write(b), write(c), write(d)),
+            ] {
+                prop_assert_eq!(read(&text), Literal::Address(Ipv4Addr::from_bits(bits).into()), "{}", text);
+            }
+        }
+    }
 
     #[test]
     fn every_spelling_of_loopback_is_loopback() {

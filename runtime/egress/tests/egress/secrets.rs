@@ -167,8 +167,11 @@ async fn a_secret_is_asked_for_last_and_once() {
         vec![bearer("token"), SecretHeader { name: HeaderName::from_static("x-key"), parts: vec![secret("token")] }];
     let with = |request| Outgoing { secret_headers: two.clone(), ..request };
     failure(fetch(&egress, with(get("http://127.0.0.1/"))).await);
-    failure(fetch(&egress, with(get("https://93.184.216.34/"))).await);
     failure(fetch(&egress, with(get("http://93.184.216.34/"))).await);
+    let (address, _seen, _tasks) = tls_server(Authority::new().acceptor("93.184.216.34")).await;
+    let untrusting = Egress::with_network(&settings, secrets.clone(), Arc::new(Strict), LeadsTo::new(address)).unwrap();
+    let error = failure(fetch(&untrusting, with(get("https://93.184.216.34/"))).await);
+    assert!(matches!(error, EgressError::Tls { .. }), "{error}");
     assert_eq!(secrets.0.load(Ordering::SeqCst), 0);
     assert_eq!(fetch(&egress, with(get_private("http://127.0.0.1/"))).await.unwrap().0, 200);
     assert_eq!(secrets.0.load(Ordering::SeqCst), 1);

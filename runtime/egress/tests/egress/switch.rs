@@ -1,6 +1,11 @@
 //! The guard has no switch in what is shipped.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use openclaw_egress::{Egress, EgressSettings, EgressSettingsError};
+
+use crate::network::Known;
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -33,4 +38,13 @@ fn nothing_that_is_shipped_makes_an_egress_with_another_policy_or_dialer() {
         let is_the_dialer = path.ends_with("egress/src/network.rs");
         assert!(is_the_dialer || !text.contains("Dialer for"), "{}", path.display());
     }
+}
+
+#[test]
+fn the_way_out_can_be_set_up_before_anything_runs() {
+    let settings = EgressSettings { nameservers: vec!["127.0.0.1:53".parse().unwrap()], ..EgressSettings::default() };
+    let egress = Egress::new(&settings, Arc::new(Known)).unwrap();
+    assert_eq!(egress.idle_connections(), 0);
+    let settings = EgressSettings { max_connections: 0, ..settings };
+    assert_eq!(Egress::new(&settings, Arc::new(Known)).unwrap_err(), EgressSettingsError::Zero("max_connections"));
 }
