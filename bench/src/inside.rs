@@ -18,7 +18,7 @@ use openclaw_wasm::{NothingGranted, Registry, RegistryParts, WasmSettings};
 
 /// Component files in memory: storage is measured elsewhere.
 #[derive(Default)]
-struct InMemory(Mutex<HashMap<Digest, Bytes>>);
+pub(crate) struct InMemory(Mutex<HashMap<Digest, Bytes>>);
 
 #[async_trait]
 impl Packages for InMemory {
@@ -58,7 +58,7 @@ impl Packages for InMemory {
 }
 
 /// A journal that keeps nothing: no event is part of this row.
-struct Forgetful;
+pub(crate) struct Forgetful;
 
 #[async_trait]
 impl Journal for Forgetful {

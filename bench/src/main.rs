@@ -15,6 +15,7 @@ mod inside;
 mod load;
 mod machine;
 mod peers;
+mod powered;
 mod quantiles;
 mod raw;
 mod report;

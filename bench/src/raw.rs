@@ -11,7 +11,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use crate::bindings::exports::openclaw::gateway::tools::{Context, Output};
 use crate::bindings::openclaw::gateway::log;
-use crate::bindings::{SkillCore, SkillCorePre};
+use crate::bindings::SkillCorePre;
 
 /// As many instances as the gateway keeps.
 const INSTANCES: u32 = 64;
@@ -79,7 +79,8 @@ impl Raw {
         let engine = Engine::new(&config())?;
         let component = Component::from_binary(&engine, bytes)?;
         let mut linker = Linker::new(&engine);
-        SkillCore::add_to_linker::<_, HasSelf<_>>(&mut linker, |nobody: &mut Nobody| nobody)?;
+        // The one interface the guest imports.
+        log::add_to_linker::<_, HasSelf<_>>(&mut linker, |nobody: &mut Nobody| nobody)?;
         let pre = SkillCorePre::new(linker.instantiate_pre(&component)?)?;
         Ok(Self { engine, pre })
     }

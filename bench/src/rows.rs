@@ -9,6 +9,7 @@ use crate::report::{Row, say};
 mod footprint;
 mod guest_calls;
 mod neighbours;
+mod powers;
 mod webhook;
 mod websocket;
 
@@ -37,8 +38,9 @@ impl Setup {
 pub(crate) type Part = (&'static str, fn(&Setup) -> Result<Vec<Row>>);
 
 /// Every part, in the table's order.
-pub(crate) const ALL: [Part; 5] = [
+pub(crate) const ALL: [Part; 6] = [
     ("guest calls", guest_calls::rows),
+    ("powers", powers::rows),
     ("WebSocket", websocket::rows),
     ("webhooks", webhook::rows),
     ("neighbours", neighbours::rows),
