@@ -16,7 +16,7 @@ pub(crate) struct Bundled {
     pub(crate) name: &'static str,
     /// Its digest, `sha256:` and 64 hex digits.
     pub(crate) digest: &'static str,
-    /// The contract it was built for, `skill` or `ingress-transform`.
+    /// The contract it was built for, by its name in WIT.
     pub(crate) world: &'static str,
     /// The component file.
     pub(crate) component: &'static [u8],

@@ -45,7 +45,7 @@ const GATEWAY: [&str; 11] = [
     "commandsPerMinute",
     "log_level",
 ];
-const ENDPOINT: [&str; 7] = ["path", "message", "transform", "auth", "secret", "limits", "onPartial"];
+const ENDPOINT: [&str; 8] = ["path", "message", "transform", "settings", "auth", "secret", "limits", "onPartial"];
 /// The pool of memories has places of this size: a guest could not have more, whatever its limit said.
 pub(crate) const MOST_MEMORY: u64 = 1 << 30;
 /// The same of the pool of tables.
@@ -122,6 +122,7 @@ pub(crate) struct EndpointFile {
     pub(crate) path: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) transform: Option<String>,
+    pub(crate) settings: Option<Value>,
     pub(crate) auth: SenderFile,
     pub(crate) on_partial: Option<&'static str>,
     pub(crate) secrets: Option<Vec<At<String>>>,
@@ -258,6 +259,7 @@ impl EndpointFile {
             path: endpoint.text("path", problems),
             message: endpoint.text("message", problems),
             transform: endpoint.text("transform", problems),
+            settings: endpoint.value("settings").cloned(),
             auth: SenderFile::read(&endpoint, problems).unwrap_or_default(),
             on_partial: endpoint.word("onPartial", &["send", "discard", "refuse"], problems),
             secrets: endpoint.text_or_texts("secret", problems),

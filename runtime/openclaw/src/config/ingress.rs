@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use openclaw_domain::{Secret, SkillName, TenantId};
 use openclaw_server::settings::{Endpoint, OnPartial};
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use super::file::{At, EndpointFile, IncomingFile};
 use super::problem::Problems;
@@ -83,10 +83,7 @@ fn endpoint(
         tenant: tenant.clone(),
         path: Arc::from(path),
         transform: transform?,
-        settings: match &file.message {
-            Some(message) => json!({ "message": message }).to_string().into(),
-            None => Arc::from("{}"),
-        },
+        settings: settings(file, problems).into(),
         auth: file.auth.endpoint_auth(&file.at, secrets, &secrets_at, problems),
         on_partial: match file.on_partial {
             Some("discard") => OnPartial::Discard,
@@ -102,6 +99,26 @@ fn endpoint(
             .and_then(|number| u32::try_from(number).ok())
             .unwrap_or(DEFAULT_REQUESTS_PER_MINUTE),
     })
+}
+
+/// What the transform is given: the endpoint's `settings`, and its `message` as one of them.
+fn settings(file: &EndpointFile, problems: &mut Problems) -> String {
+    let mut settings = match &file.settings {
+        None => Map::new(),
+        Some(Value::Object(settings)) => settings.clone(),
+        Some(_) => {
+            problems.error(format!("{}.settings", file.at), "are no object", "write them between `{` and `}`");
+            Map::new()
+        }
+    };
+    if file.settings.is_some() && file.transform.is_none() {
+        let fix = "name it: `\"transform\": \"slack\"`";
+        problems.error(format!("{}.settings", file.at), "are for a component", fix);
+    }
+    if let Some(message) = &file.message {
+        settings.insert("message".to_owned(), Value::String(message.clone()));
+    }
+    Value::Object(settings).to_string()
 }
 
 fn transform(file: &EndpointFile, problems: &mut Problems) -> Option<SkillName> {

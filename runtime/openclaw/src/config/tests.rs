@@ -136,17 +136,51 @@ fn all_mistakes_of_a_file_are_named_at_once() {
     assert_eq!(
         problems(text),
         [
-            "`banana` is not a known key: known here: $schema, gateway, webhooks, tenants, skills, channels, mcp, heartbeat, log_level",
+            "`banana` is not a known key: known here: $schema, gateway, webhooks, tenants, skills, limits, secrets, egress, \
+             channels, mcp, heartbeat, log_level",
             "`log_level` cannot be `verbose`: use one of: off, error, warn, info, debug, trace",
             "`gateway.prot` is not a known key: did you mean `port`?",
             "`gateway.port` cannot be 99999: use a whole number from 0 to 65535",
             "`gateway.auth.mode` cannot be `tokn`: did you mean `token`?",
             "`webhooks.incomming` is not a known key: did you mean `incoming`?",
-            "`webhooks.outgoing[0].event` cannot be `agent.eror`: did you mean `agent.error`?",
             "`webhooks.outgoing[0].url` is not a web address: write `https://host/path`",
+            "`webhooks.outgoing[0].event` cannot be `agent.eror`: did you mean `agent.error`?",
             "`gateway.trustedProxies[0]` is no address or network: write `127.0.0.1` or `10.0.0.0/8`",
         ]
     );
+}
+
+#[test]
+fn what_guests_are_given_is_checked_like_the_rest() {
+    let text = r#"{
+        limits: { deadlineMs: 5000, memory: 1, callsPerMinute: 0 },
+        skills: { limits: { deadlineMs: 6000 }, entries: { "Not A Name": {}, notes: { setings: {} } } },
+        secrets: { a: "the value itself", b: { env: "A B" }, c: { file: "key" }, d: {}, "E e": { env: "E" } },
+        egress: { nameservers: ["dns.example"], caFile: "ca.pem", proxy: { url: "https://p.example", credentials: "x" } },
+        tenants: { acme: { limits: { kvBytes: -1 }, secrets: { a: { vault: "x" } } } },
+    }"#;
+    let found = problems(text);
+    for told in [
+        "`limits.memory` is not a known key: known here: memoryBytes, deadlineMs",
+        "`limits.callsPerMinute` cannot be 0",
+        "`limits.deadlineMs` is 5000, and `skills.limits.deadlineMs` is 6000: keep one of the two",
+        "`skills.entries.Not A Name` is not named as a skill can be",
+        "`skills.entries.notes.setings` is not a known key: did you mean `settings`?",
+        "`secrets.a` is a string, and a value does not belong into this file",
+        "`secrets.b.env` is no name of a variable",
+        "`secrets.c.file` is no absolute path",
+        "`secrets.d` does not say where one value is",
+        "`secrets.E e` is not named as a secret can be",
+        "`egress.nameservers[0]` is no address",
+        "`egress.caFile` is no absolute path",
+        "`egress.proxy.url` is not `http`",
+        "`egress.proxy.credentials` is not a user and a password",
+        "`tenants.acme.limits.kvBytes` cannot be -1",
+        "`tenants.acme.secrets.a.vault` is not a known key",
+    ] {
+        assert!(found.iter().any(|problem| problem.starts_with(told)), "{told}: {found:#?}");
+    }
+    assert!(!found.join(" ").contains("the value itself"));
 }
 
 #[test]
@@ -620,6 +654,29 @@ fn a_way_of_signing_that_makes_no_sense_is_refused_once_with_its_key() {
         let found = problems(&of_sender(auth, secret));
         assert_eq!(found.len(), 1, "{auth}: {found:?}");
         assert!(found[0].starts_with(&format!("`webhooks.incoming.endpoints[0].{key}` ")), "{auth}: {found:?}");
+    }
+}
+
+#[test]
+fn an_endpoint_s_settings_and_message_reach_its_transform_together() {
+    let text = |endpoint: &str| {
+        format!(
+            r#"{{ webhooks: {{ incoming: {{ secret: "${{WEBHOOK_SECRET}}", endpoints: [{{ path: "/a", {endpoint} }}] }} }} }}"#
+        )
+    };
+    let of = |endpoint: &str| {
+        let settings = load(&text(endpoint)).unwrap().server.ingress[0].settings.to_string();
+        serde_json::from_str::<Value>(&settings).unwrap()
+    };
+    assert_eq!(of(r#"message: "m""#), serde_json::json!({ "message": "m" }));
+    assert_eq!(of(r#"transform: "slack""#), serde_json::json!({}));
+    assert_eq!(
+        of(r#"transform: "slack", settings: { skill: "a/b", usage: "u" }, message: "m""#),
+        serde_json::json!({ "skill": "a/b", "usage": "u", "message": "m" })
+    );
+    for wrong in [r#"message: "m", settings: {}"#, r#"transform: "slack", settings: "x""#] {
+        let found = problems(&text(wrong));
+        assert!(found.len() == 1 && found[0].starts_with("`webhooks.incoming.endpoints[0].settings`"), "{found:?}");
     }
 }
 
