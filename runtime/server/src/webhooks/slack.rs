@@ -168,6 +168,25 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn whatever_stands_around_a_token_it_is_taken_out(before in ".{0,20}", token in "[a-z0-9\"\\\\é]{1,20}", after in "\\PC{0,20}") {
+            let before_it = serde_json::json!({ "a": before }).to_string();
+            let rest = serde_json::json!({ "z": { "token": after } }).to_string();
+            let inner = |object: &str| object[1..object.len() - 1].to_owned();
+            let json = |token: &str| {
+                format!("{{{},\"token\":{},{}}}", inner(&before_it), serde_json::json!(token), inner(&rest))
+            };
+            let got = without_token(None, Bytes::from(json(&token))).unwrap();
+            proptest::prop_assert_eq!(got, Bytes::from(json("")));
+            // No text makes it fail, JSON or not.
+            let _ = without_token(None, Bytes::from(format!("{before}{after}")));
+            let _ = without_token(Some("application/x-www-form-urlencoded"), Bytes::from(format!("payload={before}&{after}")));
+        }
+    }
+
     #[test]
     fn a_form_with_no_token_or_two_is_refused() {
         let refused = |form: &'static str| take_token(&Bytes::from_static(form.as_bytes())).unwrap_err();
