@@ -46,18 +46,19 @@ impl HttpRule {
             scheme: origin.scheme,
             host: HostPattern::Exact(origin.host.clone()),
             port: origin.port,
-            path: path.split('/').map(str::to_owned).collect(),
+            path: literal_stars(path).split('/').map(str::to_owned).collect(),
         }
     }
 
     /// Whether it allows this request. `path` is as it will be sent, without query, beginning with `/`.
     ///
-    /// A path with a `.` or `..` segment, plain or percent-encoded, with a `\`, or with an encoded `/` or `\` is allowed
-    /// by no rule: what the other side makes of it is anybody's guess.
+    /// A path with a `.` or `..` segment, plain, percent-encoded or with `;` parameters, with a `\`, or with an encoded
+    /// `/` or `\` is allowed by no rule: what the other side makes of it is anybody's guess.
     pub fn allows(&self, method: &str, origin: &Origin, path: &str) -> bool {
         self.allows_origin(origin)
             && (self.methods.is_empty() || self.methods.iter().any(|known| known == method))
             && path.strip_prefix('/').is_some_and(|path| {
+                let path = literal_stars(path);
                 let segments: Vec<&str> = path.split('/').collect();
                 segments.iter().all(|segment| is_plain(segment)) && matches(&self.path, &segments)
             })
@@ -75,9 +76,16 @@ impl HttpRule {
     }
 }
 
+/// A request's path with its stars encoded, so that in a rule `%2A` is a star and `*` is any text.
+fn literal_stars(path: &str) -> String {
+    path.replace("%2a", "%2A").replace('*', "%2A")
+}
+
 fn is_plain(segment: &str) -> bool {
     let lower = segment.to_ascii_lowercase();
-    let dots = lower.replace("%2e", ".");
+    // Some servers cut a segment's parameters off before they look at its dots: `..;x` is `..` to them.
+    let dots = lower.replace("%2e", ".").replace("%3b", ";");
+    let dots = dots.split(';').next().unwrap_or_default();
     dots != "."
         && dots != ".."
         && !lower.contains('\\')
@@ -169,7 +177,7 @@ impl FromStr for HttpRule {
             return Err(wrong("it ends with the path: the query is always free".into()));
         }
         let path = path.strip_prefix('/').ok_or_else(|| wrong("it has no path: end it with `/**` for all".into()))?;
-        let path: Vec<String> = path.split('/').map(str::to_owned).collect();
+        let path: Vec<String> = path.replace("%2a", "%2A").split('/').map(str::to_owned).collect();
         for segment in &path {
             if !is_plain(segment) || (segment.contains("**") && segment != "**") {
                 return Err(wrong(format!("`{segment}` is no path segment: use text, `*` or a `**` of its own")));
@@ -227,6 +235,8 @@ mod tests {
             "GET https://evilapi.github.com/repos/a",
             "GET https://api.github.com/repos/../user",
             "GET https://api.github.com/repos/%2e%2E/user",
+            "GET https://api.github.com/repos/..;/user",
+            "GET https://api.github.com/repos/%2e.%3Bx=1/user",
             "GET https://api.github.com/repos/a%2fb",
             "GET https://api.github.com/repos/a\\b",
         ] {
@@ -278,6 +288,10 @@ mod tests {
         assert_eq!(rule.to_string(), "GET http://127.0.0.1:8080/health/api");
         assert!(rule.allows("GET", &origin, "/health/api"));
         assert!(!rule.allows("GET", &origin, "/health/web"));
+        let rule = HttpRule::exactly("GET", &origin, "/a*/**");
+        assert_eq!(rule.to_string(), "GET http://127.0.0.1:8080/a%2A/%2A%2A");
+        assert!(rule.allows("GET", &origin, "/a*/**") && rule.allows("GET", &origin, "/a%2a/%2A*"));
+        assert!(!rule.allows("GET", &origin, "/ab/c"));
         assert_eq!(rule.to_string().parse::<HttpRule>().unwrap(), rule);
     }
 }

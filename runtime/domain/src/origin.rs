@@ -87,24 +87,25 @@ impl Origin {
             }
             _ => (authority, scheme.default_port()),
         };
-        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        if !is_host(&host) {
-            return Err(wrong("its host is empty or holds characters no host has; write names in their ASCII form"));
-        }
+        let host = read_host(host.strip_suffix('.').unwrap_or(host)).ok_or_else(|| {
+            wrong("its host is empty or holds characters no host has; write names in their ASCII form")
+        })?;
         Ok((Self { scheme, host, port }, rest))
     }
 }
 
-/// A name of letters, digits, `-`, `_` and `.`, or an IPv6 address in brackets. What it means is for the resolver.
-fn is_host(host: &str) -> bool {
+/// A name of letters, digits, `-`, `_` and `.`, or an IPv6 address in brackets in its one canonical text (RFC 5952).
+/// What a name means is for the resolver.
+fn read_host(host: &str) -> Option<String> {
     if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        return address.parse::<std::net::Ipv6Addr>().is_ok();
+        return address.parse::<std::net::Ipv6Addr>().ok().map(|address| format!("[{address}]"));
     }
-    (1..=253).contains(&host.len())
+    let is_name = (1..=253).contains(&host.len())
         && !host.starts_with('.')
         && !host.ends_with('.')
         && !host.contains("..")
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    is_name.then(|| host.to_ascii_lowercase())
 }
 
 impl FromStr for Origin {
@@ -138,7 +139,10 @@ mod tests {
         for text in ["https://Example.COM", "https://example.com:443/", "HTTPS://example.com."] {
             assert_eq!(text.parse::<Origin>().unwrap().to_string(), "https://example.com", "{text}");
         }
-        assert_eq!("http://[::1]:8080".parse::<Origin>().unwrap().to_string(), "http://[::1]:8080");
+        for text in ["http://[::1]:8080", "http://[0:0:0:0:0:0:0:1]:8080/", "http://[0::0001]:8080"] {
+            assert_eq!(text.parse::<Origin>().unwrap().to_string(), "http://[::1]:8080", "{text}");
+        }
+        assert_eq!("http://[2A00::B]".parse::<Origin>().unwrap().to_string(), "http://[2a00::b]");
     }
 
     #[test]
