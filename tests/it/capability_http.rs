@@ -95,6 +95,28 @@ async fn a_body_is_sent_and_a_large_answer_streams() {
 }
 
 #[tokio::test]
+async fn a_guest_that_has_moved_to_the_guest_threads_still_does_io() {
+    let server = Loopback::start().await;
+    let registry = TestRegistry::serving(&[POWERS]).await;
+    let (rule, key) = (format!("http GET {}/**", server.origin()), format!("private {}", server.origin()));
+    registry.grant("powers", powers(&[&rule, &key, "kv notes"])).await;
+    let both = json!({ "request": request(&server, "/large/500000"), "bucket": "notes" });
+    let late = registry.call("powers/fetch-late", both).await;
+    assert_eq!(told(late), "it went well: 200 and 500000 bytes (1)");
+}
+
+#[tokio::test]
+async fn a_long_name_is_cut_in_what_operators_read() {
+    let server = Loopback::start().await;
+    let registry = reaching(&server).await;
+    let path = format!("/{}", "a".repeat(5000));
+    let refused = registry.refused_with("powers/fetch", json!({ "host": "example.com", "path": path })).await;
+    assert!(refused.starts_with("CAPABILITY_DENIED") && refused.len() < 1000, "{refused}");
+    let events = registry.events().await;
+    assert!(events.iter().all(|event| event.fact.data.len() < 2000), "{events:?}");
+}
+
+#[tokio::test]
 async fn bytes_over_the_limit_of_a_call_do_not_arrive() {
     let server = Loopback::start().await;
     let registry = reaching(&server).await;

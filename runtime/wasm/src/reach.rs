@@ -15,11 +15,13 @@ use openclaw_domain::{Capability, Clock, Denial, Grant, Powers, ProgressSink, Re
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::alerts::Alerts;
+use crate::alerts::{Alerts, shown};
 use crate::serving::Serving;
 
 /// Denials of one call that are kept.
 const MAX_DENIALS: usize = 16;
+/// Powers one run can learn: a guest that wants more wants anything.
+const MAX_LEARNED: usize = 256;
 
 /// The ports behind the capabilities, one set for all calls.
 pub(crate) struct Ports {
@@ -36,7 +38,7 @@ pub(crate) struct Ports {
 }
 
 /// A run that finds out which powers a call needs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Learning {
     /// Whether it may reach private addresses that no grant allows.
     pub(crate) allow_private: bool,
@@ -44,22 +46,22 @@ pub(crate) struct Learning {
 }
 
 impl Learning {
-    pub(crate) const fn new(allow_private: bool) -> Self {
-        Self {
-            allow_private,
-            learned: Mutex::new(Powers {
-                http: std::collections::BTreeSet::new(),
-                private: std::collections::BTreeSet::new(),
-                kv: std::collections::BTreeSet::new(),
-                secrets: std::collections::BTreeSet::new(),
-                config: std::collections::BTreeSet::new(),
-                events: std::collections::BTreeSet::new(),
-            }),
-        }
+    pub(crate) fn new(allow_private: bool) -> Self {
+        Self { allow_private, learned: Mutex::default() }
     }
 
     fn learned(&self) -> MutexGuard<'_, Powers> {
         self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a power down; `false` if there is none, or no room.
+    fn learn(&self, missing: &Powers) -> bool {
+        let mut learned = self.learned();
+        if missing.is_empty() || learned.len() >= MAX_LEARNED {
+            return false;
+        }
+        learned.extend(missing.clone());
+        true
     }
 
     /// What was missing so far.
@@ -170,19 +172,20 @@ impl Reach {
         };
         let missing = missing();
         if let Some(learning) = &self.learning
-            && !missing.is_empty()
+            && learning.learn(&missing)
         {
-            learning.learned().extend(missing);
             return Ok(Allowed::Learned);
         }
         Err(self.deny(Denial { capability, wanted: wanted(), missing, reason }))
     }
 
     /// Records a denial and tells of it; the words are for the guest.
-    pub(crate) fn deny(&self, denial: Denial) -> Denied {
+    pub(crate) fn deny(&self, mut denial: Denial) -> Denied {
         let (tenant, skill) = (&self.serving.tenant, &self.serving.name);
+        // A guest chose it, at any length; it is kept, told and shown.
+        denial.wanted = shown(&denial.wanted);
         if let Some(learning) = &self.learning {
-            learning.learned().extend(denial.missing.clone());
+            learning.learn(&denial.missing);
         } else {
             self.ports.alerts.denied(tenant, skill, self.trace, &denial);
         }

@@ -11,6 +11,9 @@ use crate::bindings::config::wasi::config::store as wit;
 use crate::reach::{Denied, Reach};
 use crate::state::HostState;
 
+/// Bytes of a key that can be granted.
+const KEY_BYTES: usize = 128;
+
 /// Links `wasi:config/store`; `false` if the interface is another.
 pub(crate) fn link(linker: &mut Linker<HostState>, interface: &str) -> wasmtime::Result<bool> {
     if interface != "wasi:config/store" {
@@ -42,7 +45,8 @@ fn require(reach: &Reach, key: &str) -> Result<(), Denied> {
         || key.to_owned(),
         || {
             // `*` would grant every key.
-            let config = (key != "*" && !key.is_empty()).then(|| key.to_owned());
+            let sound = key != "*" && (1..=KEY_BYTES).contains(&key.len()) && !key.contains(char::is_control);
+            let config = sound.then(|| key.to_owned());
             Powers { config: config.into_iter().collect::<BTreeSet<_>>(), ..Powers::default() }
         },
     );

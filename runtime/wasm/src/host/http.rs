@@ -31,6 +31,8 @@ use crate::state::HostState;
 const FIELDS_BYTES: usize = 32 << 10;
 /// Secrets one request may carry.
 const MAX_SECRETS: usize = 8;
+/// Bytes of a path that a grant can be proposed for.
+const PATH_BYTES: usize = 1024;
 /// How much a guest may write into a request's body at once.
 const CHUNK: usize = 64 << 10;
 
@@ -240,7 +242,7 @@ fn allow(reach: &Reach, method: &Method, origin: &Origin, path: &str) -> Result<
         || {
             let rule = HttpRule::exactly(method.as_str(), origin, path);
             // A path with `*` would be a pattern as a rule, and wider than what was asked for.
-            let exact = !path.contains('*') && rule.allows(method.as_str(), origin, path);
+            let exact = path.len() <= PATH_BYTES && !path.contains('*') && rule.allows(method.as_str(), origin, path);
             let http = exact.then_some(rule).into_iter().collect();
             Powers { http, ..Powers::default() }
         },

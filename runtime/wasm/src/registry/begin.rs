@@ -45,7 +45,12 @@ impl Registry {
     }
 
     /// Everything that is decided before a component is loaded for a call.
-    pub(super) fn begin(&self, serving: &Arc<Serving>, learning: Option<&Learning>) -> Result<Begun, Refusal> {
+    pub(super) fn begin(
+        &self,
+        serving: &Arc<Serving>,
+        trace: TraceId,
+        learning: Option<&Learning>,
+    ) -> Result<Begun, Refusal> {
         self.check_pause(&serving.tenant, &serving.name)?;
         let limits = self.ports.policy.limits(&serving.tenant);
         let now = self.clock.now();
@@ -77,7 +82,7 @@ impl Registry {
         };
         if shape.0.is_empty() {
             let denial = serving.ungranted(known.as_deref(), reason);
-            self.ports.alerts.denied(&serving.tenant, &serving.name, TraceId::new(), &denial);
+            self.ports.alerts.denied(&serving.tenant, &serving.name, trace, &denial);
             return Err(serving.denied(denial));
         }
         let own = grant.as_ref().map(|grant| grant.limits).unwrap_or_default();

@@ -56,7 +56,7 @@ impl Registry {
             .filter(|skill| skill.enabled)
             .ok_or_else(|| Refusal::SkillNotFound(target.skill.to_string()))?;
         let tool = tool_of(&skill, target.tool.as_ref())?;
-        let begun = self.begin(&skill, learning.as_deref())?;
+        let begun = self.begin(&skill, caller.trace, learning.as_deref())?;
         let mut limits = begun.limits;
         limits.deadline = deadline.map_or(limits.deadline, |asked| asked.min(limits.deadline));
         let end = started + limits.deadline;
@@ -196,7 +196,6 @@ fn denied(task: &Task, refusal: Refusal) -> Refusal {
     let Some(mut denial) = reach.first_denial() else { return refusal };
     let reason = denial.reason.take().unwrap_or_else(|| "no grant allows it".to_owned());
     denial.reason = Some(format!("{reason}; the skill said: {}", shown(words)));
-    denial.wanted = shown(&denial.wanted);
     reach.serving.denied(denial)
 }
 

@@ -35,5 +35,6 @@ openclaw_guest::skill!(
     own::sign,
     requests::fetch,
     requests::fetch_anyway,
+    requests::fetch_late,
     requests::fetch_then_get,
 );

@@ -46,6 +46,15 @@ pub(crate) fn fetch_anyway(request: &Request) -> String {
     send(request).unwrap_or_else(|error| format!("refused: {error}"))
 }
 
+/// Computes for a while, and then sends a request and counts it: by then the guest has moved to other threads.
+#[tool]
+pub(crate) fn fetch_late(both: &Both) -> Result<String, Failure> {
+    for number in 0..100_000_000_u64 {
+        std::hint::black_box(number);
+    }
+    fetch_then_get(both)
+}
+
 /// A request, and then a key.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
