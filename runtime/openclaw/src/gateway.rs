@@ -11,6 +11,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use openclaw_domain::ports::Guests;
 use openclaw_domain::{Clock, Refusal, SystemClock, TenantId};
+use openclaw_server::deliveries::{Deliveries, DeliveryRoute};
 use openclaw_server::settings::ServerSettings;
 use openclaw_server::{Bus, Server, ServerParts};
 use openclaw_wasm::Registry;
@@ -55,15 +56,27 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
 
     let _lock = wiring::lock_home(source.home())?;
     let bus = Arc::new(Bus::new(started_at.as_millis()));
-    let listener = Arc::clone(&bus);
-    let storage =
-        wiring::storage(source.home(), Arc::clone(&clock), Some(Box::new(move |events| listener.publish(events))))?;
+    let route = Arc::new(DeliveryRoute::default());
+    let (listener, committed) = (Arc::clone(&bus), Arc::clone(&route));
+    let storage = wiring::storage(
+        source.home(),
+        Arc::clone(&clock),
+        Some(Box::new(move |events| {
+            listener.publish(events);
+            committed.committed(events);
+        })),
+    )?;
     let ops = Arc::new(wiring::ops(storage.clone(), Arc::clone(&config), Arc::clone(&clock)).await?);
     let registry = Arc::clone(ops.registry().await?);
     for warning in unusable_transforms(&config, &registry) {
         console::talk(format!("warning: {warning}"));
     }
 
+    let guests: Arc<dyn Guests> = registry.clone();
+    let deliveries =
+        wiring::deliveries(&storage, &config, guests, ops.secret_values(), Arc::clone(&route), Arc::clone(&clock))?;
+    deliveries.restore().await?;
+    storage.set_route(route);
     let settings = Arc::new(ArcSwap::from_pointee(config.server.clone()));
     let port = Arc::new(storage.clone());
     let server = Server::new(ServerParts {
@@ -88,6 +101,7 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
         url: url.clone(),
         since: Instant::now(),
         server: server.clone(),
+        deliveries: deliveries.clone(),
     });
 
     let (stop, stop_admin) = (CancellationToken::new(), CancellationToken::new());
@@ -101,13 +115,22 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
     });
     let mut serving = JoinSet::new();
     serving.spawn(bound.run(stop.clone()));
+    let mut delivering = JoinSet::new();
+    delivering.spawn(deliveries.clone().run(stop.clone()));
 
     introduce(&config, source, address, &registry.installed(&TenantId::default()));
     if let Some(file) = &options.ready_file {
         announce(file, &url)?;
     }
-    let attending =
-        Attendant { reloader: Arc::clone(&reloader), settings, server, registry: Arc::clone(&registry), ops, level };
+    let attending = Attendant {
+        reloader: Arc::clone(&reloader),
+        settings,
+        server,
+        registry: Arc::clone(&registry),
+        deliveries,
+        ops,
+        level,
+    };
     attending.run(signals, reloads).await;
     stop.cancel();
     console::talk("stopping: requests under way may finish");
@@ -116,6 +139,7 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
             tracing::error!(%error, "the server failed");
         }
     }
+    while delivering.join_next().await.is_some() {}
     stop_admin.cancel();
     while tasks.join_next().await.is_some() {}
     registry.close().await;
@@ -211,6 +235,7 @@ struct Attendant {
     settings: Arc<ArcSwap<ServerSettings>>,
     server: Server,
     registry: Arc<Registry>,
+    deliveries: Deliveries,
     ops: Arc<Ops>,
     level: LogLevel,
 }
@@ -245,6 +270,7 @@ impl Attendant {
             }
         };
         self.settings.store(Arc::new(config.server.clone()));
+        self.deliveries.replace(config.outgoing.clone());
         self.level.set(config.log_level);
         self.ops.configure(&config);
         if let Err(error) = self.server.reload_tokens().await {

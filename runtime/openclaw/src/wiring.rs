@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use openclaw_domain::ports::{Grants, Kv, Policy, Secrets, Tenants};
+use openclaw_domain::ports::{Grants, Guests, Kv, Policy, Secrets, Tenants};
 use openclaw_domain::{Clock, SkillName, TenantId};
 use openclaw_egress::{Egress, EgressSettings, ProxySettings};
+use openclaw_server::deliveries::{Deliveries, DeliveryParts, DeliveryRoute};
 use openclaw_storage::{
     ConfiguredSecrets, HomeLock, IfOccupied, Listener, LockError, SecretSources, Source, Storage, StorageOptions,
 };
@@ -119,6 +120,37 @@ fn egress(config: &EgressConfig, secrets: Arc<dyn Secrets>) -> Result<Arc<Egress
         ..usual
     };
     Egress::new(&settings, secrets).map_err(|error| Failed::refused(format!("`egress`: {}", chain(&error))))
+}
+
+/// Connections of deliveries: their worker bounds what is under way, for each endpoint, so the way out needs no tighter
+/// bound that one tenant's dead endpoints could use up.
+const DELIVERY_CONNECTIONS: u64 = 2048;
+
+/// What posts events to endpoints. It has a way out of its own, so that no guest can use up its connections.
+pub(crate) fn deliveries(
+    storage: &Storage,
+    config: &Config,
+    guests: Arc<dyn Guests>,
+    secrets: Arc<dyn Secrets>,
+    route: Arc<DeliveryRoute>,
+    clock: Arc<dyn Clock>,
+) -> Result<Deliveries, Failed> {
+    let bounds = EgressConfig {
+        max_connections: Some(DELIVERY_CONNECTIONS),
+        max_connections_per_tenant: Some(DELIVERY_CONNECTIONS),
+        ..config.egress.clone()
+    };
+    let port = Arc::new(storage.clone());
+    let parts = DeliveryParts {
+        outbox: port.clone(),
+        journal: port,
+        guests,
+        egress: egress(&bounds, secrets)?,
+        clock,
+        route,
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
+    Ok(Deliveries::new(parts, config.outgoing.clone()))
 }
 
 /// Starts what runs guests, on the skills that the storage lists.

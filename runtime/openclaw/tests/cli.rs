@@ -179,11 +179,11 @@ fn a_wrong_configuration_is_named_whole_and_ends_with_3() {
 #[test]
 fn a_good_configuration_is_said_to_be_good_with_its_warnings() {
     let home = Home::new();
-    home.configure(r#"{ webhooks: { outgoing: [{ event: "agent.error", url: "https://example.com/x" }] } }"#);
+    home.configure(r#"{ mcp: { servers: { x: { url: "https://example.com/x" } } } }"#);
     let ran = home.run(&["config", "check"]);
     assert_eq!(ran.code, 0);
     assert!(ran.data.trim_end().ends_with("openclaw.json is good"), "{}", ran.data);
-    assert!(ran.talk.contains("warning: `webhooks.outgoing` is not served by this build"), "{}", ran.talk);
+    assert!(ran.talk.contains("warning: `mcp.servers` is not served by this build"), "{}", ran.talk);
 }
 
 #[test]

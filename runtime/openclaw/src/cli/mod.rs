@@ -19,6 +19,7 @@ mod status;
 mod tenants;
 mod token;
 mod trace;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,6 +62,9 @@ enum Command {
     /// Install, list, call and build skills
     #[command(subcommand)]
     Skills(Box<skills::Command>),
+    /// Look after the endpoints that events are posted to
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Make, list and revoke named tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -122,6 +126,7 @@ fn run_command(context: &Context, command: Command) -> Result<(), Failed> {
         Command::Gateway(arguments) => gateway::run(context, &arguments),
         Command::Status => block_on(status::run(context)),
         Command::Skills(command) => block_on(skills::run(context, *command)),
+        Command::Webhooks(command) => block_on(webhooks::run(context, command)),
         Command::Token(command) => block_on(token::run(context, command)),
         Command::Secrets(command) => block_on(secrets::run(context, command)),
         Command::Tenants(command) => block_on(tenants::run(context, command)),

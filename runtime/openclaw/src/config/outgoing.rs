@@ -220,7 +220,7 @@ fn endpoint(
     problems: &mut Problems,
 ) -> Option<OutgoingEndpoint> {
     let place = file.url.as_deref().and_then(|url| target(url, &file.at, problems));
-    let events = events(&file.events, problems);
+    let events = events(&file.events, &file.at, problems);
     let filter = filter(file, problems);
     let headers = header_map(&file.headers, problems);
     let transform = transform(file, variables, problems);
@@ -267,8 +267,11 @@ fn target(url: &str, at: &str, problems: &mut Problems) -> Option<(Origin, Strin
     }
 }
 
-fn events(given: &[At<String>], problems: &mut Problems) -> Option<Vec<EventPattern>> {
+fn events(given: &[At<String>], at: &str, problems: &mut Problems) -> Option<Vec<EventPattern>> {
     let mut patterns = Vec::new();
+    if given.is_empty() {
+        problems.error(format!("{at}.event"), "names no event", "write one, several in a list, or `*`");
+    }
     for (at, text) in given {
         if let Some(pattern) = EventPattern::read(text) {
             patterns.push(pattern);
@@ -436,13 +439,13 @@ mod tests {
         }
     }
 
-    fn one(endpoint: Value) -> Result<OutgoingEndpoint, Vec<String>> {
+    fn one(endpoint: &Value) -> Result<OutgoingEndpoint, Vec<String>> {
         read(json!({ "webhooks": { "outgoing": [endpoint] } })).map(|mut found| found.remove(0))
     }
 
     #[test]
     fn an_endpoint_of_two_keys_has_a_name_and_the_defaults() {
-        let endpoint = one(json!({ "event": "agent.error", "url": "${HOOK}?x=1#y" })).unwrap();
+        let endpoint = one(&json!({ "event": "agent.error", "url": "${HOOK}?x=1#y" })).unwrap();
         assert!(endpoint.key.name.as_str().starts_with("a-test-"), "{}", endpoint.key.name);
         assert_eq!(
             (endpoint.path_and_query.expose().as_str(), endpoint.origin.to_string().as_str()),
@@ -469,7 +472,7 @@ mod tests {
 
     #[test]
     fn a_variable_in_a_transform_stays_as_it_was_written_and_its_value_is_not_printed() {
-        let endpoint = one(json!({
+        let endpoint = one(&json!({
             "event": "agent.*", "url": "https://a.test", "headers": { "Authorization": "Bearer ${KEY}" },
             "transform": { "key": "${KEY}", "text": "{{event.x}} $${KEY}", "list": ["by ${KEY}"] },
         }))
@@ -484,7 +487,7 @@ mod tests {
 
     #[test]
     fn everything_an_endpoint_may_say_is_read() {
-        let endpoint = one(json!({
+        let endpoint = one(&json!({
             "event": ["agent.error", "security.*"], "url": "http://127.0.0.1:9999/", "name": "siem",
             "filter": { "severity": ["high"] }, "transform": "slack", "settings": { "channel": "#x" },
             "secret": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx"],
@@ -527,7 +530,7 @@ mod tests {
         ] {
             let mut endpoint = good.clone();
             endpoint.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-            let problems = one(endpoint).map(|endpoint| endpoint.at).unwrap_err();
+            let problems = one(&endpoint).map(|endpoint| endpoint.at).unwrap_err();
             assert_eq!(problems.len(), 1, "{change}: {problems:?}");
             assert!(problems[0].starts_with(&format!("`webhooks.outgoing[0].{path}`")), "{change}: {problems:?}");
             assert!(!problems[0].contains("pass") && !problems[0].contains("not-a-key"), "{problems:?}");

@@ -17,6 +17,8 @@ mod secrets;
 mod status;
 mod tenants;
 mod view;
+mod webhook_view;
+mod webhooks;
 
 pub(crate) use arguments::Arguments;
 pub(crate) use grant_lines::{GrantLine, size};
@@ -28,3 +30,7 @@ pub(crate) use run::{AskedReload, Ops, OpsParts, RunningGateway};
 pub(crate) use secrets::SecretView;
 pub(crate) use status::{StatusView, TenantStatusView};
 pub(crate) use view::{BackupView, CallView, NewTokenView, ReloadView, SkillView, TenantView, TokenView, TraceView};
+pub(crate) use webhook_view::{
+    DeliveryChoice, DeliveryDetailView, DeliveryView, EndpointView, ReplayedView, RequestReplayView, TestView,
+    WebhookRequest,
+};

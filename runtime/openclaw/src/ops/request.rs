@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Arguments;
 use super::grant_lines::GrantLine;
+use super::{Arguments, WebhookRequest};
 
 /// A text that `Debug` does not print: it holds a secret's value on its way into the store.
 #[derive(Clone, Serialize, Deserialize)]
@@ -84,6 +84,11 @@ pub(crate) enum Request {
         tenant: String,
         /// Which.
         name: String,
+    },
+    /// About webhooks.
+    Webhooks {
+        /// What.
+        what: WebhookRequest,
     },
     /// Copies everything into a folder.
     Backup {

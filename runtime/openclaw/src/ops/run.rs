@@ -13,6 +13,7 @@ use openclaw_domain::{
     TenantId, ToolCall, TraceId,
 };
 use openclaw_server::Server;
+use openclaw_server::deliveries::Deliveries;
 use openclaw_storage::{SecretSources, Storage};
 use openclaw_wasm::{Installation, Registry};
 use serde::Serialize;
@@ -50,6 +51,8 @@ pub(crate) struct RunningGateway {
     pub(crate) since: Instant,
     /// What listens; told when named tokens change.
     pub(crate) server: Server,
+    /// Posts events to endpoints.
+    pub(crate) deliveries: Deliveries,
 }
 
 /// What operators' commands act on.
@@ -206,6 +209,7 @@ impl Ops {
                 value(&tokens.iter().map(|token| TokenView::of(token, now)).collect::<Vec<_>>())
             }
             Request::TokenRevoke { tenant, name } => self.revoke_token(&parse(&tenant)?, &name).await,
+            Request::Webhooks { what } => self.webhooks(what).await,
             Request::Backup { to } => self.backup(&to).await,
             Request::Trace { tenant, id } => self.trace(&parse(&tenant)?, &id).await,
             Request::Grant { tenant, name, lines } => self.grant(&parse(&tenant)?, &parse(&name)?, &lines).await,
@@ -271,6 +275,11 @@ impl Ops {
             held: held.map(HeldView::of),
             ..SkillView::from(skill)
         })
+    }
+
+    /// Posts events to endpoints, while a gateway runs.
+    pub(super) fn running_deliveries(&self) -> Option<&Deliveries> {
+        self.running.get().map(|running| &running.deliveries)
     }
 
     pub(super) fn gateway(&self) -> Result<&RunningGateway, Failed> {
