@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::file::{At, EndpointFile, IncomingFile};
 use super::problem::Problems;
-use super::transforms::UsedTransform;
+use super::transforms::{Direction, UsedTransform};
 
 /// The bundled transform that fills `message` in.
 const TEMPLATE: &str = "template";
@@ -43,6 +43,7 @@ pub(crate) fn endpoints(
             at: format!("{}.{key}", file.at),
             tenant: tenant.clone(),
             name: endpoint.transform.clone(),
+            direction: Direction::Incoming,
         };
         served.push((used, endpoint));
     }

@@ -135,7 +135,8 @@ pub(crate) fn resolve(
         );
     }
     let gateway = &file.gateway;
-    let (transforms, ingress) = served.into_iter().unzip();
+    let (mut transforms, ingress): (Vec<_>, Vec<_>) = served.into_iter().unzip();
+    transforms.extend(outgoing.iter().filter_map(UsedTransform::of_outgoing));
     Config {
         server: ServerSettings {
             listen,

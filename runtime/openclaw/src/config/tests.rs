@@ -584,6 +584,36 @@ fn a_transform_that_cannot_run_is_named_by_its_key() {
 }
 
 #[test]
+fn an_outgoing_endpoint_s_transform_must_serve_that_direction() {
+    let text = r#"{ webhooks: { outgoing: [
+        { name: "plain", event: "*", url: "https://a.example/" },
+        { name: "object", event: "*", url: "https://a.example/", transform: { a: "b" } },
+        { name: "both", event: "*", url: "https://a.example/", transform: "slack" },
+        { name: "wrong", event: "*", url: "https://a.example/", transform: "github" },
+        { name: "absent", event: "*", url: "https://a.example/", transform: "slak" },
+    ] } }"#;
+    let component = |name: &str, world: &str| Component { name: name.into(), world: world.into(), enabled: true };
+    let installed =
+        [component("github", "ingress-transform"), component("slack", "transform"), component("template", "transform")];
+    let found = unusable_transforms(&load(text).unwrap().transforms, |_| installed.to_vec());
+    let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+    let end = "every delivery fails and is kept for replay";
+    assert_eq!(
+        found,
+        [
+            format!(
+                "`webhooks.outgoing[wrong].transform` names `github`, which is a component of the world \
+                 `ingress-transform`: {end}: name an `egress-transform` or a `transform`"
+            ),
+            format!(
+                "`webhooks.outgoing[absent].transform` names `slak`, which is not installed for tenant `default`: \
+                 {end}: did you mean `slack`?"
+            ),
+        ]
+    );
+}
+
+#[test]
 fn no_secret_of_a_configuration_can_be_printed() {
     let config = load(
         r#"{ gateway: { auth: { token: "hush-hush-hush-hush" } }, webhooks: { incoming: {
