@@ -46,8 +46,9 @@ fn transform(event: &Event) -> Result<Outcome, Failure> {
         Behaviour::Skip => Ok(Outcome::skip("nothing to say")),
         Behaviour::Nan => {
             // Which NaN comes of an operation is the machine's choice, unless the host takes the choice away.
-            let (zero, minus) = (black_box(0.0_f64), black_box(-1.0_f32));
-            let made = [(zero / zero).to_bits(), (-(zero / zero)).to_bits(), u64::from(minus.sqrt().to_bits())];
+            let (dividend, divisor, minus) = (black_box(0.0_f64), black_box(0.0_f64), black_box(-1.0_f32));
+            let nan = dividend / divisor;
+            let made = [nan.to_bits(), (-nan).to_bits(), u64::from(minus.sqrt().to_bits())];
             Ok(Outcome::deliver("text/plain", format!("{made:x?}")))
         }
         Behaviour::Spin => loop {
