@@ -132,3 +132,25 @@ async fn what_the_senders_libraries_for_node_sign_is_taken_once_and_changed_it_i
 async fn what_the_senders_libraries_for_python_sign_is_taken_once_and_changed_it_is_refused() {
     accepts("OPENCLAW_VENDOR_PYTHON", "sign.py", &PYTHON).await;
 }
+
+#[tokio::test]
+async fn a_handshake_that_a_library_signed_is_answered_and_changed_it_is_refused() {
+    const PING: Ask = ("discord", SEED, "/discord", r#"{"type":1,"id":"1"}"#, "application/json");
+
+    const CHALLENGE: &str = r#"{"token":"t","challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmd","type":"url_verification"}"#;
+    let (Some(node), Some(python)) = (program("OPENCLAW_VENDOR_NODE"), program("OPENCLAW_VENDOR_PYTHON")) else {
+        return;
+    };
+    let gateway = TestGateway::start(&config()).await;
+    let slack: Ask = ("slack", KEY, "/slack", CHALLENGE, "application/json");
+    let mut signed = sign(&node, "sign.mjs", &[PING], gateway.address()).await;
+    signed.extend(sign(&python, "sign.py", &[slack], gateway.address()).await);
+    for (ask, signed, answer) in
+        [(PING, &signed[0], r#"{"type":1}"#), (slack, &signed[1], "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmd")]
+    {
+        let answered = send(&gateway, &ask, signed, ask.3.as_bytes()).await;
+        assert_eq!((answered.status, answered.body.as_str()), (200, answer), "{}", ask.0);
+        assert_eq!(send(&gateway, &ask, signed, br#"{"type":0}"#).await.status, 401, "{}", ask.0);
+    }
+    gateway.stop().await;
+}
