@@ -64,3 +64,24 @@ pub(crate) async fn watch(upload: &Meter, rate: u32) -> EgressError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_nobody_read_moves_the_end_of_the_window() {
+        let mut floor = Floor::new(64);
+        advance(Duration::from_secs(20)).await;
+        assert!(floor.due() < Instant::now());
+        floor.leave_out(Duration::from_secs(19));
+        assert_eq!(floor.due(), Instant::now() + Duration::from_secs(4));
+        floor.add(319);
+        assert_eq!(floor.judge(), Err(EgressError::TooSlow(64)));
+        floor.add(1);
+        assert_eq!(floor.judge(), Ok(()));
+        assert_eq!(floor.judge(), Err(EgressError::TooSlow(64)));
+    }
+}

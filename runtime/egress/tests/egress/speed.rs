@@ -175,6 +175,36 @@ async fn a_server_that_does_not_take_the_body_is_left_after_five_seconds() {
     assert!(server.is_untouched());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_takes_its_time_is_not_the_server_s_fault() {
+    let _clock = stop_the_clock();
+    let (polled, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let state = (Arc::clone(&polled), Arc::clone(&go), false);
+    let body = futures_util::stream::unfold(state, |(polled, go, is_second)| async move {
+        if is_second {
+            polled.notify_one();
+            go.notified().await;
+            return None;
+        }
+        Some((Ok("x".into()), (polled, go, true)))
+    });
+    let mut server = Server::ok().await;
+    let egress = opened(&EgressSettings::default(), server.address);
+    let body = OutgoingBody::Stream(Box::pin(body));
+    let mut fetched = Box::pin(fetch(&egress, Outgoing { method: Method::POST, body, ..until(seconds(3600)) }));
+    tokio::select! {
+        _ = &mut fetched => panic!("the body has not ended"),
+        () = polled.notified() => {}
+    }
+    for _ in 0..4 {
+        advance(seconds(5)).await;
+        assert!(futures_util::poll!(&mut fetched).is_pending());
+    }
+    go.notify_one();
+    assert_eq!(fetched.await.unwrap().0, 200);
+    assert!(server.next().await.ends_with("\r\n\r\n1\r\nx\r\n0\r\n\r\n"));
+}
+
 /// Accepts nothing and refuses nothing.
 struct Silent {
     dialled: Notify,
