@@ -21,6 +21,7 @@ mod token;
 mod trace;
 mod webhooks;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -109,7 +110,7 @@ impl Context {
 
 /// Parses the command line and runs it.
 pub(crate) fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(name_settings(std::env::args_os().collect()));
     let format = if arguments.json { Format::Json } else { Format::Text };
     let context = Context { home: arguments.home, config: arguments.config, format };
     match run_command(&context, arguments.command) {
@@ -119,6 +120,30 @@ pub(crate) fn run() -> ExitCode {
             failed.exit_code()
         }
     }
+}
+
+/// In `skills grant` and `skills revoke`, where powers are named as everywhere else, `--config KEY` is a setting of the
+/// skill. Everywhere else it is the configuration file, which stands before `skills` there.
+fn name_settings(mut words: Vec<OsString>) -> Vec<OsString> {
+    let is_grant = |at: usize| {
+        let mut after = words[at + 1..].iter().skip_while(|word| word.to_string_lossy().starts_with('-'));
+        words[at] == "skills" && after.next().is_some_and(|word| word == "grant" || word == "revoke")
+    };
+    if let Some(from) = (0..words.len()).find(|at| is_grant(*at)) {
+        for word in &mut words[from..] {
+            match word.to_str() {
+                Some("--") => break,
+                Some("--config") => *word = "--setting".into(),
+                Some(text) => {
+                    if let Some(key) = text.strip_prefix("--config=") {
+                        *word = format!("--setting={key}").into();
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+    words
 }
 
 fn run_command(context: &Context, command: Command) -> Result<(), Failed> {
@@ -196,6 +221,26 @@ mod tests {
         for line in ["openclaw --home /h --json skills list", "openclaw skills list --json --home /h"] {
             let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
             assert_eq!((arguments.home.as_deref(), arguments.json), (Some(std::path::Path::new("/h")), true));
+        }
+    }
+
+    #[test]
+    fn config_is_a_setting_in_grants_and_the_file_everywhere_else() {
+        let named = |line: &str| {
+            let words = name_settings(line.split(' ').map(OsString::from).collect());
+            words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+        };
+        for (line, read) in [
+            (
+                "openclaw --config f skills grant x --config k --config=*",
+                "openclaw --config f skills grant x --setting k --setting=*",
+            ),
+            ("openclaw skills --json revoke x --config k", "openclaw skills --json revoke x --setting k"),
+            ("openclaw skills list --config f", "openclaw skills list --config f"),
+            ("openclaw skills call grant --config f", "openclaw skills call grant --config f"),
+        ] {
+            assert_eq!(named(line), read);
+            assert!(Arguments::try_parse_from(read.split(' ')).is_ok(), "{read}");
         }
     }
 

@@ -31,9 +31,9 @@ pub(super) struct Lines {
     /// A secret it may use and never sees: `NAME for https://host` or `NAME for hmac`
     #[arg(long, value_name = "USE")]
     secret: Vec<String>,
-    /// A setting of its own it may read, or `*`
+    /// A setting of its own it may read, or `*`; `--config KEY` says the same here
     #[arg(long, value_name = "KEY")]
-    config: Vec<String>,
+    setting: Vec<String>,
     /// An event it may emit
     #[arg(long, value_name = "NAME")]
     event: Vec<String>,
@@ -59,7 +59,7 @@ impl Lines {
             ("private", &self.private),
             ("kv", &self.kv),
             ("secret", &self.secret),
-            ("config", &self.config),
+            ("config", &self.setting),
             ("event", &self.event),
             ("limit", &self.limit),
         ] {
@@ -83,7 +83,7 @@ pub(super) struct GrantArguments {
     #[command(flatten)]
     lines: Lines,
     /// Run this tool, `-` for the only one, and show the smallest grant that lets it pass
-    #[arg(long, value_name = "TOOL", conflicts_with_all = ["http", "private", "kv", "secret", "config", "event", "from"])]
+    #[arg(long, value_name = "TOOL", conflicts_with_all = ["http", "private", "kv", "secret", "setting", "event", "from"])]
     learn: Option<String>,
     /// The tool's arguments, a JSON object
     #[arg(long, value_name = "JSON", requires = "learn", default_value = "{}")]
