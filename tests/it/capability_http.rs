@@ -143,15 +143,20 @@ async fn headers_without_end_end_the_call_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_path_that_no_rule_can_mean_is_denied_without_a_command() {
+async fn a_request_that_no_rule_can_mean_is_denied_without_a_command() {
     let server = Loopback::start().await;
     let registry = reaching(&server).await;
     for path in ["/../hello", "/a%2fb", "/%2e%2e/x"] {
         let refused = registry.refused_with("powers/fetch", request(&server, path)).await;
         assert!(refused.starts_with("CAPABILITY_DENIED") && !refused.contains("hint:"), "{path}: {refused}");
     }
+    let any = json!({ "method": "*", "host": server.address(), "path": "/hello" });
+    let refused = registry.refused_with("powers/fetch", any).await;
+    assert!(refused.starts_with("CAPABILITY_DENIED") && !refused.contains("hint:"), "{refused}");
+    // As a rule it would be wider than what was asked for, so its stars are written as text.
     let starred = json!({ "method": "DELETE", "host": server.address(), "path": "/**" });
     let refused = registry.refused_with("powers/fetch", starred).await;
-    assert!(refused.starts_with("CAPABILITY_DENIED") && !refused.contains("hint:"), "{refused}");
+    let hint = format!("hint: openclaw skills grant powers --http 'DELETE {}/%2A%2A'", server.origin());
+    assert!(refused.ends_with(&hint), "{refused}");
     assert!(server.seen().is_empty());
 }

@@ -184,9 +184,11 @@ impl Reach {
         let (tenant, skill) = (&self.serving.tenant, &self.serving.name);
         // A guest chose it, at any length; it is kept, told and shown.
         denial.wanted = shown(&denial.wanted);
+        let known = self.denials().len();
         if let Some(learning) = &self.learning {
             learning.learn(&denial.missing);
-        } else {
+        } else if known < MAX_DENIALS {
+            // A guest that goes on trying has been told of often enough; alerts are everybody's.
             self.ports.alerts.denied(tenant, skill, self.trace, &denial);
         }
         let mut text = format!("denied: {denial}");
@@ -198,6 +200,14 @@ impl Reach {
             denials.push(denial);
         }
         Denied(text)
+    }
+
+    /// Whether the grant expired since the call began; then that is recorded as a denial.
+    pub(crate) fn has_expired(&self, capability: Capability) -> bool {
+        let Err(expired) = self.grant() else { return false };
+        let missing = self.grant.as_ref().map(|grant| grant.powers.clone()).unwrap_or_default();
+        self.deny(Denial { capability, wanted: "to go on".to_owned(), missing, reason: Some(expired) });
+        true
     }
 
     /// Records that a function was called whose whole interface is not granted. What the author asks for of it is what

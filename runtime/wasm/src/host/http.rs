@@ -6,23 +6,21 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
 use http::{HeaderMap, Method};
 use http_body_util::{BodyExt as _, StreamBody};
 use openclaw_domain::{
-    BodyStream, Capability, Denial, EgressError, EgressLimits, HttpRule, NamePolicy, Origin, Outgoing, OutgoingBody,
-    Powers, SecretHeader, SecretPurpose, SecretUse,
+    Capability, Denial, EgressError, EgressLimits, HttpRule, NamePolicy, Origin, Outgoing, Powers, SecretHeader,
+    SecretPurpose, SecretUse,
 };
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::p2::bindings::http as bindings;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks};
 
+use super::http_body::{Received, Upload};
 use super::{http_error, placeholders};
 use crate::reach::{Allowed, Denied, Reach};
 use crate::state::HostState;
@@ -123,7 +121,7 @@ struct Wanted {
     headers: HeaderMap,
     secrets: Vec<SecretHeader>,
     rules: Arc<[HttpRule]>,
-    body: SharedBody,
+    body: Upload,
 }
 
 impl Wanted {
@@ -158,7 +156,7 @@ impl Wanted {
             headers,
             secrets,
             rules: rules.into_iter().collect(),
-            body: SharedBody::new(reach, body),
+            body: Upload::new(reach, body),
         })
     }
 
@@ -185,8 +183,7 @@ impl Wanted {
         if !reach.spend_egress(size as u64) {
             return Err(Error::HttpResponseBodySize(Some(reach.egress_limit())));
         }
-        let body = Received { body: incoming.body, reach: Arc::clone(reach) };
-        let body = paused_at_most(body, options.between_bytes_timeout);
+        let body = Received::new(incoming.body, reach).paused_at_most(options.between_bytes_timeout);
         let body = StreamBody::new(body.map(|chunk| chunk.map(http_body::Frame::data))).boxed_unsync();
         let mut response = http::Response::new(body);
         *response.status_mut() = incoming.status;
@@ -242,7 +239,9 @@ fn allow(reach: &Reach, method: &Method, origin: &Origin, path: &str) -> Result<
         || {
             let rule = HttpRule::exactly(method.as_str(), origin, path);
             // A path with `*` would be a pattern as a rule, and wider than what was asked for.
-            let exact = path.len() <= PATH_BYTES && !path.contains('*') && rule.allows(method.as_str(), origin, path);
+            // A method with a `*` in it would read as any method.
+            let is_word = method.as_str().bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
+            let exact = is_word && path.len() <= PATH_BYTES && rule.allows(method.as_str(), origin, path);
             let http = exact.then_some(rule).into_iter().collect();
             Powers { http, ..Powers::default() }
         },
@@ -282,90 +281,4 @@ fn split_headers(reach: &Reach, origin: &Origin, all: &HeaderMap) -> Result<(Hea
         secrets.push(SecretHeader { name: name.clone(), parts });
     }
     Ok((headers, secrets))
-}
-
-/// A request's body, which a second attempt can have as long as nobody has read of it.
-#[derive(Clone)]
-struct SharedBody {
-    body: Arc<Mutex<WasiBody>>,
-    reach: Arc<Reach>,
-    is_empty: bool,
-}
-
-impl SharedBody {
-    fn new(reach: &Arc<Reach>, body: WasiBody) -> Self {
-        let is_empty = http_body::Body::is_end_stream(&body);
-        Self { body: Arc::new(Mutex::new(body)), reach: Arc::clone(reach), is_empty }
-    }
-
-    fn outgoing(&self) -> OutgoingBody {
-        match self.is_empty {
-            true => OutgoingBody::Empty,
-            false => OutgoingBody::Stream(Box::pin(self.clone())),
-        }
-    }
-}
-
-impl Stream for SharedBody {
-    type Item = Result<Bytes, EgressError>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            let polled = {
-                let mut body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
-                http_body::Body::poll_frame(Pin::new(&mut *body), context)
-            };
-            return Poll::Ready(match polled {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => None,
-                Poll::Ready(Some(Err(error))) => Some(Err(EgressError::Protocol(error.to_string()))),
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(chunk) if self.reach.spend_egress(chunk.len() as u64) => Some(Ok(chunk)),
-                    Ok(_) => {
-                        let limit = self.reach.egress_limit();
-                        Some(Err(EgressError::TooLarge { what: "a request body and what came before", limit }))
-                    }
-                    // Trailers are not sent.
-                    Err(_) => continue,
-                },
-            });
-        }
-    }
-}
-
-/// A response's body, its bytes counted.
-struct Received {
-    body: BodyStream,
-    reach: Arc<Reach>,
-}
-
-impl Stream for Received {
-    type Item = Result<Bytes, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.body.as_mut().poll_next(context).map(|next| {
-            next.map(|chunk| match chunk {
-                Ok(chunk) if self.reach.spend_egress(chunk.len() as u64) => Ok(chunk),
-                Ok(_) => Err(Error::HttpResponseBodySize(Some(self.reach.egress_limit()))),
-                Err(error) => Err(http_error::of(error)),
-            })
-        })
-    }
-}
-
-/// Ends a body that pauses for longer than the guest wants to wait.
-fn paused_at_most(
-    body: Received,
-    patience: Option<Duration>,
-) -> Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>> {
-    let Some(patience) = patience else { return Box::pin(body) };
-    Box::pin(futures_util::stream::unfold(Some(body), move |body| async move {
-        let mut body = body?;
-        match tokio::time::timeout(patience, body.next()).await {
-            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(body))),
-            Ok(Some(Err(error))) => Some((Err(error), None)),
-            Ok(None) => None,
-            Err(_) => Some((Err(Error::ConnectionReadTimeout), None)),
-        }
-    }))
 }

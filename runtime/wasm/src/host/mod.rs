@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod events;
 pub(crate) mod http;
+mod http_body;
 mod http_error;
 pub(crate) mod kv;
 mod kv_draft;
