@@ -13,7 +13,7 @@ use std::{env, fs};
 use openclaw_package::{BuildOptions, Built, Target, build_many};
 
 /// Guests that want `std`'s own input and output; all others are built without.
-const FOR_WASI: [&str; 4] = ["file-reader", "powers", "sleeper", "wasi"];
+const FOR_WASI: [&str; 5] = ["file-reader", "powers", "sleeper", "wasi", "wasip2-skill"];
 
 /// Skills we ship that tests run as the files a user installs.
 const SHIPPED: [&str; 1] = ["github"];

@@ -6,8 +6,6 @@ use insta::assert_snapshot;
 use openclaw_tests::raw::{RawSkill, exporting_nothing, importing, raw_transform, with_section};
 use openclaw_tests::{Opening, TestRegistry, compile_by_hand, told};
 
-use crate::guests::FILE_READER;
-
 const TOOLS: &str = "openclaw:gateway/tools@0.1.0";
 /// Enough for an honest skill to name its tools, and for one that spins to be seen spinning.
 const SHORTLY: Duration = Duration::from_secs(1);
@@ -33,7 +31,6 @@ async fn sockets_http_strangers_and_other_versions_are_refused_with_a_reason_eac
         "wasi:sockets/tcp@0.2.12",
         "wasi:sockets/udp@0.2.12",
         "wasi:http/incoming-handler@0.2.12",
-        "wasi:filesystem/types@0.2.12",
         "wasi:keyvalue/store@0.2.0",
         "wasi:config/store@0.2.0-draft",
         "openclaw:gateway/log@0.2.0",
@@ -48,7 +45,6 @@ async fn sockets_http_strangers_and_other_versions_are_refused_with_a_reason_eac
       openclaw:gateway/log@0.2.0: this gateway serves version 0.1.0; build against its `wit/`
       openclaw:gateway/shell@0.1.0: this gateway has no such interface in openclaw:gateway@0.1.0
       wasi:config/store@0.2.0-draft: of `wasi:config` `store@0.2.0-rc.1` is served
-      wasi:filesystem/types@0.2.12: no grant allows it: the `files` capability is not served by this version
       wasi:http/incoming-handler@0.2.12: of `wasi:http` a skill uses `types` and `outgoing-handler`
       wasi:keyvalue/store@0.2.0: of `wasi:keyvalue` `store`, `atomics` and `batch` are served, in `0.2.0-draft` and `0.2.0-draft2`
       wasi:sockets/tcp@0.2.12: raw sockets are never linked; use the `http` capability
@@ -62,16 +58,6 @@ async fn asynchronous_wasi_is_refused_with_the_flag_that_avoids_it() {
     assert_snapshot!(refusal_of_imports(&["wasi:clocks/monotonic-clock@0.3.0"]).await, @"
     the component uses asynchronous WASI 0.3 or component-model async (it imports `wasi:clocks/monotonic-clock@0.3.0`), which this gateway does not run
     hint: build it for WASI 0.2: with componentize-qjs, pass `--sync`
-    ");
-}
-
-#[tokio::test]
-async fn a_guest_of_std_that_reads_files_is_refused() {
-    assert_snapshot!(refusal(std::fs::read(FILE_READER).unwrap()).await, @"
-    `refused` imports what is not granted:
-      wasi:filesystem/preopens@0.2.6: no grant allows it: the `files` capability is not served by this version
-      wasi:filesystem/types@0.2.6: no grant allows it: the `files` capability is not served by this version
-    hint: build it without these imports; `openclaw skills info` shows what a skill imports
     ");
 }
 

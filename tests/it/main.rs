@@ -23,6 +23,7 @@ mod compile_bombs;
 mod compile_jail;
 mod determinism;
 mod features;
+mod foreign_guests;
 mod grants_learned;
 mod grants_limits;
 mod grants_steps;

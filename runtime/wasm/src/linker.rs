@@ -21,7 +21,7 @@ pub(crate) const PACKAGE: &str = "openclaw:gateway";
 pub(crate) const VERSION: &str = "0.1.0";
 
 /// WASI interfaces every skill may import: toolchains need them and they reach nothing.
-const ALWAYS: [&str; 18] = [
+const ALWAYS: [&str; 20] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
     "wasi:cli/stderr",
@@ -34,6 +34,9 @@ const ALWAYS: [&str; 18] = [
     "wasi:cli/terminal-stdout",
     "wasi:clocks/monotonic-clock",
     "wasi:clocks/wall-clock",
+    // Without a folder in it: there is nothing a guest could open.
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
     "wasi:io/error",
     "wasi:io/poll",
     "wasi:io/streams",
@@ -93,7 +96,6 @@ pub(crate) fn refusal(world: World, name: &str) -> Option<String> {
     let package = import.interface.split('/').next().unwrap_or_default();
     Some(match package {
         "wasi:sockets" => "raw sockets are never linked; use the `http` capability".into(),
-        "wasi:filesystem" => "no grant allows it: the `files` capability is not served by this version".into(),
         "wasi:http" => "of `wasi:http` a skill uses `types` and `outgoing-handler`".into(),
         "wasi:keyvalue" => {
             "of `wasi:keyvalue` `store`, `atomics` and `batch` are served, in `0.2.0-draft` and `0.2.0-draft2`".into()
@@ -262,11 +264,11 @@ mod tests {
     }
 
     #[test]
-    fn sockets_files_wasi_0_3_and_strangers_are_refused_with_a_reason() {
+    fn sockets_wasi_0_3_and_strangers_are_refused_with_a_reason() {
         let (engine, _) = crate::engine::build(crate::engine::Rung::OnDemand, 1).unwrap();
         for name in [
             "wasi:sockets/tcp@0.2.3",
-            "wasi:filesystem/types@0.2.3",
+            "wasi:filesystem/types@0.3.0",
             "wasi:http/outgoing-handler@0.3.0",
             "wasi:http/incoming-handler@0.2.3",
             "wasi:keyvalue/store@0.2.0",

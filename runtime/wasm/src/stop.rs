@@ -1,6 +1,7 @@
 //! Why a guest was stopped, and which refusal that is.
 
 use openclaw_domain::{CallLimits, Refusal};
+use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::engine::WASM_STACK;
@@ -89,7 +90,9 @@ pub(crate) fn classify(
     if text.starts_with(HOSTCALL_FUEL_TEXT) {
         return Refusal::BadOutput { guest, reason: format!("more than {} bytes at once", limits.output_bytes) };
     }
-    if error.is::<wasmtime::component::ResourceTableError>() || text.contains(HANDLES_TEXT) {
+    // Other errors of that table are mistakes of the guest: a parent dropped before its children, for one.
+    let table = error.downcast_ref::<ResourceTableError>();
+    if matches!(table, Some(ResourceTableError::Full)) || text.contains(HANDLES_TEXT) {
         return Refusal::OverLimit { guest, what: "open handles", limit: limits.handles as u64 };
     }
     let mut reason = match error.downcast_ref::<Trap>() {

@@ -1,5 +1,5 @@
-//! The WASI interfaces toolchains need: real clocks and randomness, no environment, no arguments, no input, and
-//! standard output and error as capped log lines.
+//! The WASI interfaces toolchains need: real clocks and randomness, no environment, no arguments, no input, a file
+//! system without a single folder, and standard output and error as capped log lines.
 //!
 //! Invariant: nothing here reaches a file, a socket or the gateway's own environment.
 
@@ -10,7 +10,8 @@ use tokio::io::AsyncWrite;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli, WasiCliCtxView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtxView};
-use wasmtime_wasi::p2::bindings::{cli, clocks, random};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemCtxView};
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomCtx};
 use wasmtime_wasi::{WasiCtx, p2};
 use wasmtime_wasi_io::bindings::wasi::io;
@@ -133,6 +134,12 @@ impl HostState {
         WasiClocksCtxView { ctx: ctx.clocks(), table }
     }
 
+    /// It has no preopens, and without one there is no way to a descriptor.
+    fn wasi_filesystem(&mut self) -> WasiFilesystemCtxView<'_> {
+        let (ctx, table) = self.wasi();
+        WasiFilesystemCtxView { ctx: ctx.filesystem(), table }
+    }
+
     fn wasi_random(&mut self) -> &mut WasiRandomCtx {
         self.wasi().0.random()
     }
@@ -160,6 +167,13 @@ pub(crate) fn link(linker: &mut Linker<HostState>, interface: &str) -> wasmtime:
         "wasi:random/random" => random::random::add_to_linker::<S, WasiRandom>(linker, S::wasi_random)?,
         "wasi:random/insecure" => random::insecure::add_to_linker::<S, WasiRandom>(linker, S::wasi_random)?,
         "wasi:random/insecure-seed" => random::insecure_seed::add_to_linker::<S, WasiRandom>(linker, S::wasi_random)?,
+        // QuickJS as componentize-qjs links it imports both, and never opens anything.
+        "wasi:filesystem/preopens" => {
+            filesystem::preopens::add_to_linker::<S, WasiFilesystem>(linker, S::wasi_filesystem)?;
+        }
+        "wasi:filesystem/types" => {
+            filesystem::types::add_to_linker::<S, WasiFilesystem>(linker, S::wasi_filesystem)?;
+        }
         "wasi:io/error" => io::error::add_to_linker::<S, Io>(linker, S::wasi_table)?,
         "wasi:io/poll" => io::poll::add_to_linker::<S, Io>(linker, S::wasi_table)?,
         "wasi:io/streams" => io::streams::add_to_linker::<S, Io>(linker, S::wasi_table)?,
