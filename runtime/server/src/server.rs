@@ -21,7 +21,7 @@ use ipnet::IpNet;
 use openclaw_domain::ports::{Guests, Inbox, Journal, Tokens};
 use openclaw_domain::{Clock, Refusal, Timestamp};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -113,6 +113,7 @@ impl Server {
             lobby: Places::default(),
             draining: CancellationToken::new(),
             stop_now: CancellationToken::new(),
+            pause_ended: Notify::new(),
             tasks: TaskTracker::new(),
         };
         Self { state: Arc::new(state), inbox: parts.inbox, token_store: parts.tokens }
@@ -142,6 +143,11 @@ impl Server {
         let address = listener.local_addr().map_err(Refusal::internal)?;
         self.state.port.store(address.port(), Ordering::Relaxed);
         Ok(BoundServer { server: self.clone(), listener, address })
+    }
+
+    /// Tells that a pause has ended: what it held back goes on.
+    pub fn go_on(&self) {
+        self.state.pause_ended.notify_one();
     }
 
     fn webhooks(&self) -> Webhooks {
@@ -189,6 +195,15 @@ impl BoundServer {
             Ok(count) => tracing::info!(count, "running the skill calls that webhooks are owed"),
             Err(error) => tracing::error!(%error, "the skill calls that webhooks are owed wait for the next start"),
         }
+        // What was queued may be decided now: the pause may have ended while nobody ran.
+        server.go_on();
+        let (queues, state) = (webhooks.clone(), Arc::clone(&server.state));
+        server.state.tasks.spawn(async move {
+            while state.draining.run_until_cancelled(state.pause_ended.notified()).await.is_some() {
+                // Cut by the drain: what is not decided stays queued.
+                state.draining.run_until_cancelled(queues.go_on()).await;
+            }
+        });
         let router = server.located(webhooks.routes::<()>().merge(doors::routes(&server.state)));
         let draining_router = server.located(doors::draining_routes(&server.state));
         let state = server.state;

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use metrics::Gauge;
 use openclaw_domain::ports::{Guests, Journal};
 use openclaw_domain::{Clock, TenantId, Timestamp};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -53,6 +54,8 @@ pub(crate) struct State {
     pub(crate) draining: CancellationToken,
     /// Cut when the time for draining is over.
     pub(crate) stop_now: CancellationToken,
+    /// Notified when an operator has ended a pause.
+    pub(crate) pause_ended: Notify,
     /// Owns connections and sessions.
     pub(crate) tasks: TaskTracker,
 }

@@ -203,6 +203,9 @@ impl Ops {
             let action = if is_paused { "pause" } else { "resume" };
             self.audit(&tenant, action, &subject, &json!({})).await?;
         }
+        if let (Some(running), false) = (self.running.get(), is_paused) {
+            running.server.go_on();
+        }
         Ok(json!({"what": subject, "changed": changed, "paused": paused_texts(&paused)}))
     }
 

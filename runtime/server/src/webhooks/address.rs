@@ -24,6 +24,11 @@ pub(super) struct EndpointAddress<'a> {
 }
 
 impl<'a> EndpointAddress<'a> {
+    /// The endpoint of a tenant with this path, decoded.
+    pub(super) fn of(tenant: &'a str, path: &'a str) -> Self {
+        Self { tenant, path: Cow::Borrowed(path) }
+    }
+
     /// Reads a request's path; `None` if it can name no endpoint (bytes that are not UTF-8, a tenant without a path).
     pub(super) fn from_uri_path(uri_path: &'a str) -> Option<Self> {
         let rest = uri_path.strip_prefix("/webhook").unwrap_or(uri_path);

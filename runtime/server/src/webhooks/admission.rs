@@ -67,6 +67,11 @@ impl Admission {
         Self { endpoints, throttle: Throttle::default(), decoy: SecretSet::decoy() }
     }
 
+    /// The endpoint with this address, for a request that was admitted before.
+    pub(super) fn endpoint(&self, address: &EndpointAddress<'_>) -> Option<Arc<PreparedEndpoint>> {
+        self.endpoints.find(address)
+    }
+
     /// Decides by everything that stands before the body.
     ///
     /// An endpoint whose proof is in the body, or signs it, is not decided yet: see [`Admission::check_token`].

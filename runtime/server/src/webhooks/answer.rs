@@ -72,6 +72,12 @@ impl Answer {
             .ending(Ending::Discard)
     }
 
+    /// Accepted, and decided when the pause ends.
+    pub(super) fn queued(id: impl Display) -> Self {
+        Self::json(StatusCode::OK, format!(r#"{{"ok":true,"id":"{id}","duplicate":false,"outcome":"queued"}}"#))
+            .ending(Ending::Queued)
+    }
+
     /// What the transform chose.
     pub(super) fn chosen(status: u16, content_type: HeaderValue, body: Bytes) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);

@@ -5,8 +5,8 @@
 //! the same request id and trace. Waiting calls are bounded, and a request without a place is refused before anything
 //! is written. Where several tenants have endpoints, one holds three quarters of the places and of what runs at most.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -59,6 +59,8 @@ pub(super) struct Invocations {
     /// Each tenant's part of `running`, while several share it.
     turns: Arc<Mutex<HashMap<TenantId, Arc<Semaphore>>>>,
     settings: Arc<ArcSwap<ServerSettings>>,
+    /// Requests whose call runs or waits to: what is owed is looked up again whenever a pause ends.
+    at_work: Arc<Mutex<HashSet<WebhookId>>>,
 }
 
 /// A place in the queue; dropping it gives it back.
@@ -78,8 +80,8 @@ impl Invocations {
         settings: Arc<ArcSwap<ServerSettings>>,
     ) -> Self {
         let (places, running) = (Arc::new(Semaphore::new(PLACES)), Arc::new(Semaphore::new(RUNNING)));
-        let (places_by_tenant, turns) = (Arc::default(), Arc::default());
-        Self { guests, inbox, journal, clock, tasks, places, running, places_by_tenant, turns, settings }
+        let (places_by_tenant, turns, at_work) = (Arc::default(), Arc::default(), Arc::default());
+        Self { guests, inbox, journal, clock, tasks, places, running, places_by_tenant, turns, settings, at_work }
     }
 
     /// Takes a place for one call.
@@ -163,7 +165,31 @@ impl Invocations {
         }
     }
 
+    /// Runs a call that is on disk already, as soon as there is a place for it.
+    pub(super) async fn begin(&self, invocation: Invocation) {
+        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
+        let this = self.clone();
+        self.tasks.spawn(async move {
+            this.run(invocation).await;
+            drop(place);
+        });
+    }
+
+    /// Runs a call, unless it runs already.
     async fn run(&self, invocation: Invocation) {
+        let id = invocation.id;
+        if !self.at_work().insert(id) {
+            return;
+        }
+        self.run_once(invocation).await;
+        self.at_work().remove(&id);
+    }
+
+    fn at_work(&self) -> MutexGuard<'_, HashSet<WebhookId>> {
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run_once(&self, invocation: Invocation) {
         let Invocation { id, target, arguments, tenant, path, trace } = invocation;
         let name = match &target.tool {
             Some(tool) => format!("{}/{tool}", target.skill),
@@ -183,7 +209,8 @@ impl Invocations {
                 session: None,
             })
             .await;
-        if let Err(Refusal::Cancelled) = ran {
+        // Paused: it stays owed, and runs when the pause has ended.
+        if let Err(Refusal::Cancelled | Refusal::Paused { .. }) = ran {
             tracing::info!(%tenant, path = &*path, %id, skill = name, "a webhook's skill call is put off");
             return;
         }

@@ -12,14 +12,23 @@ pub(super) enum Ending {
     Invoke,
     Respond,
     Discard,
+    Queued,
     Failed,
     Duplicate,
     Handshake,
 }
 
 impl Ending {
-    const ALL: [Self; 7] =
-        [Self::Message, Self::Invoke, Self::Respond, Self::Discard, Self::Failed, Self::Duplicate, Self::Handshake];
+    const ALL: [Self; 8] = [
+        Self::Message,
+        Self::Invoke,
+        Self::Respond,
+        Self::Discard,
+        Self::Queued,
+        Self::Failed,
+        Self::Duplicate,
+        Self::Handshake,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -27,6 +36,7 @@ impl Ending {
             Self::Invoke => "invoke",
             Self::Respond => "respond",
             Self::Discard => "discard",
+            Self::Queued => "queued",
             Self::Failed => "failed",
             Self::Duplicate => "duplicate",
             Self::Handshake => "handshake",

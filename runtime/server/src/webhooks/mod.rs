@@ -17,6 +17,7 @@ mod handshake;
 mod invocation;
 mod limits;
 mod measures;
+mod queue;
 mod receive;
 pub(crate) mod scheme;
 mod secrets;
@@ -56,6 +57,7 @@ pub(crate) struct IngressParts {
 }
 
 /// The webhook door.
+#[derive(Clone)]
 pub(crate) struct Webhooks(Arc<receive::Ingress>);
 
 impl Webhooks {
@@ -72,6 +74,19 @@ impl Webhooks {
             .route("/webhook/", any(receive::receive))
             .route("/webhook/{*path}", any(receive::receive))
             .with_state(Arc::clone(&self.0))
+    }
+
+    /// Decides what pauses have queued and runs the skill calls they have put off, as far as no pause is in force.
+    /// Those that run already are left alone. Call it when a pause has ended.
+    pub(crate) async fn go_on(&self) {
+        match self.0.decide_queued().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "webhooks that a pause had queued are decided"),
+            Err(error) => tracing::error!(%error, "webhooks that a pause has queued wait for the next end of a pause"),
+        }
+        if let Err(error) = self.0.resume().await {
+            tracing::error!(%error, "the skill calls that webhooks are owed wait for the next start");
+        }
     }
 
     /// Begins the skill calls that an earlier process owed, and says how many. Call it before the first request, or

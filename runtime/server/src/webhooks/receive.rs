@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use http::header::EXPECT;
 use openclaw_domain::ports::{Accepted, Guests, Inbox, InboxEntry};
-use openclaw_domain::{Clock, IngressCall, IngressRequest, Refusal, Timestamp, TraceId, WebhookId};
+use openclaw_domain::{Clock, IngressCall, IngressReply, IngressRequest, Refusal, Timestamp, TraceId, WebhookId};
 use tokio::sync::Semaphore;
 
 use super::address::{EndpointAddress, sender_address};
@@ -39,10 +39,10 @@ const UNSIGNED_BYTES: usize = 4 << 10;
 /// What all webhook requests share.
 pub(super) struct Ingress {
     guests: Arc<dyn Guests>,
-    inbox: Arc<dyn Inbox>,
-    clock: Arc<dyn Clock>,
-    admission: Admission,
-    invocations: Invocations,
+    pub(super) inbox: Arc<dyn Inbox>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) admission: Admission,
+    pub(super) invocations: Invocations,
     measures: Measures,
     /// The budget for bodies of senders that have proven nothing yet.
     unproven: Semaphore,
@@ -283,10 +283,19 @@ impl Ingress {
         request: IngressRequest,
         trace: TraceId,
     ) -> Result<Judgement, Refusal> {
-        let (tenant, transform) = (endpoint.tenant.clone(), endpoint.transform.clone());
         let began = Instant::now();
-        let ran = self.guests.transform_ingress(IngressCall { tenant, transform, request, trace }).await;
+        let ran = self.run_transform(endpoint, request, trace).await;
         judge(endpoint.transform.as_str(), ran, began.elapsed())
+    }
+
+    pub(super) async fn run_transform(
+        &self,
+        endpoint: &PreparedEndpoint,
+        request: IngressRequest,
+        trace: TraceId,
+    ) -> Result<IngressReply, Refusal> {
+        let (tenant, transform) = (endpoint.tenant.clone(), endpoint.transform.clone());
+        self.guests.transform_ingress(IngressCall { tenant, transform, request, trace }).await
     }
 
     /// Makes the request durable and answers it; a request that was accepted meanwhile answers for this one.
@@ -322,6 +331,7 @@ impl Ingress {
             Decision::Invoke { .. } => Answer::accepted(id, Ending::Invoke),
             Decision::Respond { status, header, body, .. } => Answer::chosen(status, header, body),
             Decision::Discard { .. } => Answer::discarded(id),
+            Decision::Queued { .. } => Answer::queued(id),
             Decision::Failed { refusal } => Answer::failed(&refusal, id, trace),
         })
     }

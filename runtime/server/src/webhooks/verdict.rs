@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use bytes::Bytes;
-use openclaw_domain::ports::{INVOKE, Verdict};
+use openclaw_domain::ports::{INVOKE, QUEUED, Verdict};
 use openclaw_domain::{
     EventKind, IngressOutcome, IngressReply, NewEvent, Refusal, SkillRef, TenantId, Timestamp, TraceId,
 };
@@ -36,6 +36,8 @@ pub(super) enum Decision {
     Respond { status: u16, content_type: String, header: HeaderValue, body: Bytes },
     /// Nothing.
     Discard { reason: String },
+    /// An operator paused it: it waits.
+    Queued { what: String },
     /// The transform could not; the sender is answered this refusal, and the request is kept for replay.
     Failed { refusal: Refusal },
 }
@@ -66,6 +68,10 @@ pub(super) fn judge(
         Err(refusal) if is_the_transforms_doing(&refusal) => {
             let decision = failed(transform, &refusal);
             return Ok(Judgement { decision, transform: transform.to_owned(), duration: elapsed, missing: 0 });
+        }
+        Err(Refusal::Paused { what }) => {
+            let decision = Decision::Queued { what };
+            return Ok(Judgement { decision, transform: transform.to_owned(), duration: Duration::ZERO, missing: 0 });
         }
         Err(Refusal::Cancelled) => return Err(Refusal::Busy("it is restarting".to_owned())),
         Err(refusal) => return Err(refusal),
@@ -155,6 +161,13 @@ impl Judgement {
         Self { decision, transform: GATEWAY.to_owned(), duration: Duration::ZERO, missing: 0 }
     }
 
+    /// What no transform can be asked about any more.
+    pub(super) fn failed(transform: &str, reason: &str) -> Self {
+        let refusal = Refusal::TransformFailed { transform: transform.to_owned(), reason: reason.to_owned() };
+        let decision = Decision::Failed { refusal };
+        Self { decision, transform: transform.to_owned(), duration: Duration::ZERO, missing: 0 }
+    }
+
     /// What becomes of it at an endpoint that does not send messages with gaps.
     pub(super) fn whole_or(mut self, on_partial: OnPartial) -> Self {
         let Decision::Message { missing: missing @ 1.., .. } = self.decision else { return self };
@@ -189,6 +202,9 @@ impl Judgement {
                 ("respond", detail.to_string(), *status, Some((content_type.clone(), body.clone())))
             }
             Decision::Discard { reason } => ("discard", json!({ "reason": reason }).to_string(), 200, None),
+            Decision::Queued { what } => {
+                (QUEUED, json!({ "reason": format!("{what} is paused") }).to_string(), 200, None)
+            }
             Decision::Failed { refusal } => {
                 let detail = json!({ "code": refusal.code().as_str(), "message": refusal.to_string() });
                 ("failed", detail.to_string(), refusal.http_status(), None)
