@@ -296,7 +296,12 @@ async fn the_command_of_a_denial_pasted_with_the_second_key_lets_the_call_pass_u
         let error = &denied["error"];
         assert_eq!(error["code"], "CAPABILITY_DENIED", "{error}");
         let command = error["hint"].as_str().unwrap();
-        let words = format!("{} --home '{}' --private '{private}'", command, gateway.home().display());
+        // What the skill is not linked with at all it cannot name, so that command learns it.
+        let more = match command.contains("--learn") {
+            true => "--allow-private --approve".to_owned(),
+            false => format!("--private '{private}'"),
+        };
+        let words = format!("{command} --home '{}' {more}", gateway.home().display());
         let words = words.replacen("openclaw", &openclaw().display().to_string(), 1);
         let pasted = tokio::process::Command::new("sh").arg("-c").arg(&words).output().await.unwrap();
         assert!(pasted.status.success(), "{words}: {}", String::from_utf8_lossy(&pasted.stderr));

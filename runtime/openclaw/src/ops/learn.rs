@@ -5,7 +5,7 @@
 
 use openclaw_domain::ports::Guests;
 use openclaw_domain::{
-    Caller, Credential, Door, ProgressSink, Role, SkillRef, TenantId, ToolCall, TraceId, grant_command,
+    Caller, Credential, Door, ProgressSink, Refusal, Role, SkillRef, TenantId, ToolCall, TraceId, grant_command,
 };
 use openclaw_wasm::Learned;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,22 @@ pub(crate) struct LearnView {
     pub(crate) failure: Option<String>,
     /// The trace it belongs to.
     pub(crate) trace_id: String,
+}
+
+/// A denial with what would help. What a skill is not linked with at all traps before it can say what it wanted; then a
+/// run that learns finds the command that no denial could name.
+pub(super) fn denied(refusal: Refusal, target: &SkillRef, arguments: &str) -> Failed {
+    let Refusal::CapabilityDenied { tenant, skill, denial } = &refusal else { return refusal.into() };
+    let is_unlinked = denial.reason.as_ref().is_some_and(|reason| reason.starts_with("nothing of"));
+    if !denial.missing.is_empty() || !is_unlinked {
+        return refusal.into();
+    }
+    let tool = target.tool.as_ref().map_or("-", |tool| tool.as_str());
+    let of = if *tenant == TenantId::default() { String::new() } else { format!(" --tenant {tenant}") };
+    // The arguments may have come from anywhere before somebody typed them: quoted, nothing in them ends the word.
+    let quoted = arguments.replace('\'', r"'\''");
+    let command = format!("openclaw skills grant {skill}{of} --learn '{tool}' --args '{quoted}'");
+    Failed::from(refusal).hint(command)
 }
 
 impl Ops {

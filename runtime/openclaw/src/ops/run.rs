@@ -22,6 +22,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use super::grant_view::{HeldView, skill_state};
+use super::learn::denied;
 use super::memory::initial_memory;
 use super::tenants::role_of;
 use super::{
@@ -86,7 +87,7 @@ pub(crate) struct Ops {
     pub(super) policy: Arc<OperatorPolicy>,
     config: Arc<Config>,
     registry: OnceCell<Arc<Registry>>,
-    running: OnceCell<RunningGateway>,
+    pub(super) running: OnceCell<RunningGateway>,
 }
 
 impl Ops {
@@ -353,7 +354,9 @@ impl Ops {
             session: None,
             resumed: None,
         };
-        let view = CallView::of(&registry.call_tool(call).await?, trace.to_string());
+        let (target_of_call, arguments) = (call.target.clone(), Arc::clone(&call.arguments));
+        let reply = registry.call_tool(call).await.map_err(|refusal| denied(refusal, &target_of_call, &arguments))?;
+        let view = CallView::of(&reply, trace.to_string());
         let result = &view.text[..view.text.floor_char_boundary(EVENT_TEXT_BYTES)];
         let data = json!({
             "task_name": target,
