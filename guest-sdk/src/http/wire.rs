@@ -29,7 +29,7 @@ pub(super) fn send(request: &Request, url: &Parts<'_>) -> Result<Response, Error
     }
     let incoming = wait_for(request, &answer)?;
     drop(answer);
-    read(request, incoming)
+    read(request, &incoming)
 }
 
 fn prepared(request: &Request, url: &Parts<'_>) -> Result<OutgoingRequest, Error> {
@@ -81,7 +81,7 @@ fn wait_for(request: &Request, answer: &FutureIncomingResponse) -> Result<Incomi
     }
 }
 
-fn read(request: &Request, incoming: IncomingResponse) -> Result<Response, Error> {
+fn read(request: &Request, incoming: &IncomingResponse) -> Result<Response, Error> {
     let status = incoming.status();
     let headers =
         incoming.headers().entries().into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
