@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Output;
 
 use openclaw_tests::gateway::{cli, request};
+use openclaw_tests::raw::RawSkill;
 use openclaw_tests::{TestGateway, openclaw};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -311,4 +312,47 @@ async fn the_command_of_a_denial_pasted_with_the_second_key_lets_the_call_pass_u
     cli(gateway.home(), &["skills", "revoke", "deploy-check"]).await.unwrap();
     assert!(cli(gateway.home(), &call).await.unwrap_err().contains("CAPABILITY_DENIED"));
     gateway.stop().await;
+}
+
+/// A component of the skill `parrot` that asks for a bucket if `asks` says so; its file.
+async fn parrot(folder: &Path, version: &str, asks: &str) -> String {
+    let source = folder.join(version);
+    std::fs::create_dir(&source).unwrap();
+    std::fs::write(source.join("made.wasm"), RawSkill::saying("parrot", version).component()).unwrap();
+    let manifest = format!(
+        "name = \"parrot\"\nversion = \"{version}\"\ndescription = \"Says its version\"\nworld = \"skill\"\n\
+         component = \"made.wasm\"\n{asks}"
+    );
+    std::fs::write(source.join("skill.toml"), manifest).unwrap();
+    cli(folder, &["skills", "build", source.to_str().unwrap()]).await.unwrap();
+    source.join("target/skills/parrot.wasm").to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_upgrade_that_asks_for_more_waits_until_it_was_shown_and_approved() {
+    const ASKS: &str = "\n[[capabilities]]\nname = \"kv\"\nreason = \"remembers words\"\nkv = [\"words\"]\n";
+    let home = TempDir::new().unwrap();
+    let first = parrot(home.path(), "1.0.0", "").await;
+    let second = parrot(home.path(), "2.0.0", ASKS).await;
+    cli(home.path(), &["skills", "install", &first]).await.unwrap();
+    let held: Value = serde_json::from_str(&cli(home.path(), &["skills", "install", &second]).await.unwrap()).unwrap();
+    assert_eq!((&held["version"], &held["held"]["version"]), (&json!("1.0.0"), &json!("2.0.0")));
+    assert_eq!(held["held"]["new_requests"], json!(["kv words"]));
+    let said = |words: &'static [&'static str]| {
+        let home = home.path().to_owned();
+        async move { String::from_utf8(run(&home, words).await.stdout).unwrap() }
+    };
+    assert!(said(&["skills", "call", "parrot"]).await.contains("1.0.0"), "the first serves on");
+    assert!(said(&["skills", "list"]).await.contains("held upgrade"));
+    assert!(said(&["skills", "grants", "diff", "parrot"]).await.contains("+ asks for kv words"));
+
+    cli(home.path(), &["skills", "reject", "parrot"]).await.unwrap();
+    assert!(cli(home.path(), &["skills", "approve", "parrot"]).await.unwrap_err().contains("no upgrade of `parrot`"));
+    cli(home.path(), &["skills", "install", &second]).await.unwrap();
+    assert!(said(&["skills", "approve", "parrot"]).await.contains("+ asks for kv words"), "it is shown first");
+    assert!(said(&["skills", "call", "parrot"]).await.contains("2.0.0"));
+    let diff: Value =
+        serde_json::from_str(&cli(home.path(), &["skills", "grants", "diff", "parrot"]).await.unwrap()).unwrap();
+    assert_eq!(diff[0]["asked"], json!([{"line": "kv words", "reason": "remembers words", "granted": false}]));
+    assert_eq!(diff[0]["command"], "openclaw skills grant parrot --kv 'words'");
 }
