@@ -245,7 +245,9 @@ fn skills_are_called_and_changed_without_a_gateway_as_with_one() {
     let check = |way: &str| {
         let listed = home.json(&["skills", "list"]);
         let names: Vec<_> = listed.as_array().unwrap().iter().map(|skill| skill["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["github", "release-notes", "template", "text-diff"], "{way}");
+        let bundled =
+            ["datadog", "github", "home-assistant", "pagerduty", "release-notes", "slack", "template", "text-diff"];
+        assert_eq!(names, bundled, "{way}");
         assert_eq!(home.json(&["skills", "info", "template"])["imports"], json!([]), "{way}");
 
         let reply = home.json(&["skills", "call", "release-notes", "version=1.0", r#"commits=["feat: one"]"#]);
@@ -288,7 +290,7 @@ fn a_gateway_starts_keeps_others_off_reloads_and_stops() {
     assert!(gateway.http("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").contains("200 OK"));
     let status = home.json(&["status"]);
     assert_eq!(status["url"], format!("ws://{}", gateway.address));
-    assert_eq!((&status["auth_required"], &status["skills"]), (&json!(false), &json!(4)));
+    assert_eq!((&status["auth_required"], &status["skills"]), (&json!(false), &json!(8)));
     assert_eq!(status["tenants"], json!(["default"]));
     home.json(&["token", "create", "ci", "--tenant", "acme"]);
     let status = home.json(&["status"]);
@@ -326,7 +328,7 @@ fn a_killed_gateway_leaves_a_home_the_next_one_starts_on() {
     gateway.child.wait().unwrap();
     assert!(home.path().join("admin.sock").exists());
     assert_eq!(home.run(&["status"]).code, 4, "nobody answers on the socket that was left");
-    assert_eq!(home.json(&["skills", "list"]).as_array().map(Vec::len), Some(4));
+    assert_eq!(home.json(&["skills", "list"]).as_array().map(Vec::len), Some(8));
     let gateway = home.gateway();
     assert_eq!(home.run(&["status"]).code, 0);
     assert_eq!(gateway.stop().0, 0);
