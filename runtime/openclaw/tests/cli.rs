@@ -294,7 +294,7 @@ fn a_gateway_starts_keeps_others_off_reloads_and_stops() {
     assert_eq!(status["tenants"], json!(["default"]));
     home.json(&["token", "create", "ci", "--tenant", "acme"]);
     let status = home.json(&["status"]);
-    assert_eq!((&status["tenants"], &status["skills"]), (&json!(["default", "acme"]), &json!(8)), "a token is enough");
+    assert_eq!((&status["tenants"], &status["skills"]), (&json!(["default", "acme"]), &json!(16)), "a token is enough");
     let socket = home.path().join("admin.sock");
     assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
 
