@@ -60,6 +60,7 @@ mod kill9_inbox;
 mod kill9_outbox;
 mod pause_queue;
 mod readme;
+mod retention;
 mod sync_before_200;
 mod tenants;
 mod tokens_live;

@@ -24,7 +24,7 @@ use crate::config::{self, Component, Config, Problem, Reloaded, Reloader, Source
 use crate::exit::Failed;
 use crate::ops::{AskedReload, Ops, ReloadView, RunningGateway};
 use crate::telemetry::{self, LogFormat, LogLevel};
-use crate::{admin, bundled, console, wiring};
+use crate::{admin, bundled, console, pruning, wiring};
 
 /// What the command line says beyond the configuration.
 pub(crate) struct Options {
@@ -85,7 +85,7 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
         journal: port.clone(),
         inbox: port.clone(),
         tokens: port,
-        clock,
+        clock: Arc::clone(&clock),
         bus,
         render_metrics,
         version: env!("CARGO_PKG_VERSION").into(),
@@ -113,6 +113,9 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
             tracing::error!(%error, "the admin socket failed");
         }
     });
+    let in_force = Arc::clone(&ops);
+    let mut pruning = JoinSet::new();
+    pruning.spawn(pruning::run(storage.clone(), Arc::clone(&clock), move || in_force.config_in_force().retention));
     let mut serving = JoinSet::new();
     serving.spawn(bound.run(stop.clone()));
     let mut delivering = JoinSet::new();
@@ -141,6 +144,7 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
     }
     while delivering.join_next().await.is_some() {}
     stop_admin.cancel();
+    pruning.shutdown().await;
     while tasks.join_next().await.is_some() {}
     registry.close().await;
     Ok(storage.close().await?)

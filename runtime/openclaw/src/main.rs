@@ -12,6 +12,7 @@ mod gateway;
 mod log_lines;
 mod ops;
 mod policy;
+mod pruning;
 mod telemetry;
 mod wiring;
 

@@ -13,12 +13,13 @@ use super::limits::TenantLimitsFile;
 use super::outgoing::OutgoingFile;
 use super::problem::Problems;
 use super::read::Object;
+use super::retention::RetentionConfig;
 use super::secrets::{self, SecretSource};
 use super::sender::SenderFile;
 use super::skill_settings::{self, SettingsOfSkills};
 use super::unserved;
 
-const TOP: [&str; 12] = [
+const TOP: [&str; 13] = [
     "$schema",
     "gateway",
     "webhooks",
@@ -27,6 +28,7 @@ const TOP: [&str; 12] = [
     "limits",
     "secrets",
     "egress",
+    "retention",
     "channels",
     "mcp",
     "heartbeat",
@@ -81,6 +83,8 @@ pub(crate) struct ConfigFile {
     pub(crate) secrets: BTreeMap<SecretName, SecretSource>,
     /// `egress`.
     pub(crate) egress: EgressConfig,
+    /// `retention`.
+    pub(crate) retention: RetentionConfig,
 }
 
 /// `gateway`.
@@ -182,6 +186,7 @@ impl ConfigFile {
         file.tenant_limits.refuse_disagreement(&file.limits, problems);
         file.secrets = secrets::read(&top, problems);
         file.egress = EgressConfig::read(&top, problems);
+        file.retention = RetentionConfig::read(&top, problems);
         unserved::channels(&top, problems);
         unserved::mcp(&top, problems);
         unserved::heartbeat(&top, problems);

@@ -19,6 +19,7 @@ use super::ingress;
 use super::listen::{self, ListenOverrides};
 use super::outgoing;
 use super::problem::{Problem, Problems};
+use super::retention::RetentionConfig;
 use super::secrets::SecretSource;
 use super::skill_settings::SettingsOfSkills;
 use super::transforms::UsedTransform;
@@ -45,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) of_tenants: BTreeMap<TenantId, OfTenant>,
     /// How this gateway reaches out.
     pub(crate) egress: EgressConfig,
+    /// How long what happened is remembered.
+    pub(crate) retention: RetentionConfig,
     /// The least level that is logged.
     pub(crate) log_level: &'static str,
     /// Every tenant that is named, `default` first.
@@ -158,6 +161,7 @@ pub(crate) fn resolve(
         tenant_limits,
         of_tenants,
         egress: file.egress.clone(),
+        retention: file.retention,
         max_instances: file.max_instances.and_then(|number| usize::try_from(number).ok()),
         log_level: log_level(file, problems),
         tenants,

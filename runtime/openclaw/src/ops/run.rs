@@ -138,7 +138,7 @@ impl Ops {
     }
 
     /// The configuration in force.
-    pub(super) fn config_in_force(&self) -> Arc<Config> {
+    pub(crate) fn config_in_force(&self) -> Arc<Config> {
         match self.running.get() {
             Some(running) => running.reloader.running(),
             None => Arc::clone(&self.config),
