@@ -42,7 +42,7 @@ async fn receiver(tasks: &mut JoinSet<()>, manner: Manner) -> u16 {
 
 async fn misbehave(mut stream: TcpStream, manner: Manner) -> std::io::Result<()> {
     read(&mut stream).await?;
-    let chunk = [b'x'; 16 << 10];
+    let chunk = vec![b'x'; 16 << 10];
     match manner {
         Manner::NoAnswer => std::future::pending().await,
         Manner::HeadForEver => {

@@ -28,13 +28,14 @@ for delivery in json.load(sys.stdin):
     secret, headers, body = delivery["secret"], delivery["headers"], delivery["body"]
     changed = body.replace('"', "'", 1)
 
+    # Each library says yes by not raising, whatever it returns.
     webhook = standardwebhooks.Webhook(secret)
-    assert webhook.verify(body, headers) == json.loads(body)
+    webhook.verify(body, headers)
     assert refuses(lambda: webhook.verify(changed, headers), standardwebhooks.WebhookVerificationError)
     held += 1
 
     webhook = svix.webhooks.Webhook(secret)
-    assert webhook.verify(body, headers) == json.loads(body)
+    webhook.verify(body, headers)
     assert refuses(lambda: webhook.verify(changed, headers), svix.webhooks.WebhookVerificationError)
     held += 1
 
