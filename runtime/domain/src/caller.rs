@@ -53,6 +53,15 @@ pub enum Door {
 }
 
 impl Door {
+    /// Every door.
+    pub const ALL: [Self; 8] =
+        [Self::WebSocket, Self::Cli, Self::Webhook, Self::Channel, Self::Mcp, Self::Job, Self::Agent, Self::Skill];
+
+    /// The door with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|door| door.as_str() == name)
+    }
+
     /// Its name in logs, receipts and the guest's context.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -47,13 +47,15 @@ pub enum Code {
     Cancelled,
     /// What was asked for belongs to a part that is not configured or not built into this gateway.
     NotConfigured,
+    /// The language model did not answer, or broke off.
+    ModelFailed,
     /// The gateway could not finish the request; its log says why.
     Internal,
 }
 
 impl Code {
     /// Every code, in the order of the table in the documentation.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::AuthRequired,
         Self::AuthInvalid,
         Self::RateLimited,
@@ -76,6 +78,7 @@ impl Code {
         Self::QueueFull,
         Self::Cancelled,
         Self::NotConfigured,
+        Self::ModelFailed,
         Self::Internal,
     ];
 
@@ -104,6 +107,7 @@ impl Code {
             Self::QueueFull => "QUEUE_FULL",
             Self::Cancelled => "CANCELLED",
             Self::NotConfigured => "NOT_CONFIGURED",
+            Self::ModelFailed => "MODEL_FAILED",
             Self::Internal => "INTERNAL",
         }
     }
@@ -119,7 +123,7 @@ impl Code {
             Self::Forbidden | Self::CapabilityDenied | Self::ApprovalRequired => 403,
             Self::SkillFailed | Self::TransformFailed => 422,
             Self::SkillTimeout => 504,
-            Self::SkillTrapped | Self::SkillMemory | Self::SkillOutput => 502,
+            Self::SkillTrapped | Self::SkillMemory | Self::SkillOutput | Self::ModelFailed => 502,
             Self::PayloadTooLarge => 413,
             Self::UnsupportedType => 415,
             Self::Cancelled => 499,

@@ -21,6 +21,7 @@ mod progress;
 mod refusal;
 mod secret;
 mod skill;
+mod turn;
 
 pub mod ports;
 
@@ -52,3 +53,6 @@ pub use progress::{Progress, ProgressSink};
 pub use refusal::{BoxError, Refusal};
 pub use secret::Secret;
 pub use skill::{CapabilityRequest, GrantShape, HeldUpgrade, Installed, SkillRef, ToolHints, ToolSpec, World};
+pub use turn::{
+    ConversationKey, ConversationSummary, Memory, Said, Speaker, TurnCall, TurnEvent, TurnReply, TurnRequest, TurnSink,
+};

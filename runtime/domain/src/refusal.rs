@@ -185,6 +185,16 @@ pub enum Refusal {
         /// What would make it work.
         hint: String,
     },
+    /// A language model did not answer.
+    #[error("the model `{model}` did not answer: {reason}")]
+    ModelFailed {
+        /// Its full name.
+        model: String,
+        /// Why.
+        reason: String,
+        /// What the operator could do; empty if nothing is known to help.
+        hint: String,
+    },
     /// Something failed inside the gateway. Logged whole, never sent.
     #[error("the gateway could not finish the request")]
     Internal(#[source] BoxError),
@@ -240,6 +250,7 @@ impl Refusal {
             Self::QueueFull(_) => Code::QueueFull,
             Self::Cancelled => Code::Cancelled,
             Self::NotConfigured { .. } => Code::NotConfigured,
+            Self::ModelFailed { .. } => Code::ModelFailed,
             Self::Internal(_) => Code::Internal,
         }
     }
@@ -270,6 +281,7 @@ impl Refusal {
             }
             Self::Foreign { key, .. } => Some(format!("if it should be, add it to `{key}`")),
             Self::NotConfigured { hint, .. } => Some(hint.clone()),
+            Self::ModelFailed { hint, .. } => (!hint.is_empty()).then(|| hint.clone()),
             Self::CapabilityDenied { tenant, skill, denial } => denial.command(tenant, skill),
             Self::Paused { .. } => Some("an operator ends it with `openclaw resume`".to_owned()),
             _ => None,

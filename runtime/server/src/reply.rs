@@ -78,7 +78,7 @@ mod tests {
     }
 
     /// The table of the documentation. A code's status is part of its promise.
-    const STATUSES: [(&str, u16); 23] = [
+    const STATUSES: [(&str, u16); 24] = [
         ("AUTH_REQUIRED", 401),
         ("AUTH_INVALID", 401),
         ("RATE_LIMITED", 429),
@@ -101,6 +101,7 @@ mod tests {
         ("QUEUE_FULL", 503),
         ("CANCELLED", 499),
         ("NOT_CONFIGURED", 501),
+        ("MODEL_FAILED", 502),
         ("INTERNAL", 500),
     ];
 

@@ -111,6 +111,7 @@ const fn is_the_transforms_doing(refusal: &Refusal) -> bool {
         | Refusal::PayloadTooLarge { .. }
         | Refusal::UnsupportedType(_)
         | Refusal::QueueFull(_)
+        | Refusal::ModelFailed { .. }
         | Refusal::Cancelled
         | Refusal::Internal(_) => false,
     }
