@@ -79,6 +79,14 @@ impl Home {
         Ok(Self { folder, binary: binary.to_owned(), port })
     }
 
+    /// Adds the endpoints that events are posted to; the gateway must not run yet.
+    pub(crate) fn set_outgoing(&self, endpoints: &serde_json::Value) -> Result<()> {
+        let file = self.folder.path().join("openclaw.json");
+        let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&file)?)?;
+        config["webhooks"]["outgoing"] = endpoints.clone();
+        Ok(std::fs::write(file, config.to_string())?)
+    }
+
     /// A command of the CLI on this home.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::report::{Row, say};
 
+mod deliveries;
 mod footprint;
 mod guest_calls;
 mod neighbours;
@@ -38,11 +39,12 @@ impl Setup {
 pub(crate) type Part = (&'static str, fn(&Setup) -> Result<Vec<Row>>);
 
 /// Every part, in the table's order.
-pub(crate) const ALL: [Part; 6] = [
+pub(crate) const ALL: [Part; 7] = [
     ("guest calls", guest_calls::rows),
     ("powers", powers::rows),
     ("WebSocket", websocket::rows),
     ("webhooks", webhook::rows),
+    ("deliveries", deliveries::rows),
     ("neighbours", neighbours::rows),
     ("footprint", footprint::rows),
 ];

@@ -204,6 +204,19 @@ async fn an_accepted_request_is_shown_to_the_transform_of_today_and_a_dry_run_ch
 }
 
 #[tokio::test]
+async fn what_a_command_causes_while_no_gateway_runs_is_posted_by_the_next_one() {
+    let sink = Sink::start().await;
+    let home = TempDir::new().unwrap();
+    let outgoing = json!([{ "event": "agent.*", "url": sink.url("/in"), "allowPrivate": true }]);
+    let config = json!({ "webhooks": { "outgoing": outgoing } }).to_string();
+    std::fs::write(home.path().join("openclaw.json"), &config).unwrap();
+    cli(home.path(), &["skills", "call", "text-diff", "before=a", "after=b"]).await.unwrap();
+    let gateway = TestGateway::start_in(home, &config).await;
+    assert_eq!(sink.on("/in").await.json()["data"]["task_name"], "text-diff");
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_reload_puts_other_endpoints_in_force_for_each_tenant() {
     let sink = Sink::start().await;
     let gateway = gateway(&json!([])).await;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use openclaw_domain::ports::{Grants, Guests, Kv, Policy, Secrets, Tenants};
+use openclaw_domain::ports::{Grants, Guests, Kv, Outbox, Policy, Secrets, Tenants};
 use openclaw_domain::{Clock, SkillName, TenantId};
 use openclaw_egress::{Egress, EgressSettings, ProxySettings};
 use openclaw_server::deliveries::{Deliveries, DeliveryParts, DeliveryRoute};
@@ -151,6 +151,17 @@ pub(crate) fn deliveries(
         version: env!("CARGO_PKG_VERSION").into(),
     };
     Ok(Deliveries::new(parts, config.outgoing.clone()))
+}
+
+/// Has events that a command records on a home without a gateway bring their deliveries; the next gateway posts them.
+pub(crate) async fn owe_deliveries(storage: &Storage, config: &Config) -> Result<(), Failed> {
+    if config.outgoing.is_empty() {
+        return Ok(());
+    }
+    let health = Outbox::health(storage).await?;
+    let disabled = health.into_iter().filter(|(_, health)| health.disabled.is_some()).map(|(key, _)| key);
+    storage.set_route(Arc::new(DeliveryRoute::deciding(config.outgoing.clone(), disabled)));
+    Ok(())
 }
 
 /// Starts what runs guests, on the skills that the storage lists.

@@ -37,6 +37,7 @@ impl Session {
         let config = source.load()?;
         let clock = Arc::new(SystemClock);
         let storage = wiring::storage(source.home(), clock.clone(), None)?;
+        wiring::owe_deliveries(&storage, &config).await?;
         Ok(Self::Direct(Box::new(wiring::ops(storage, Arc::new(config), clock).await?)))
     }
 

@@ -47,6 +47,13 @@ impl Default for DeliveryRoute {
 }
 
 impl DeliveryRoute {
+    /// One that only decides: for a process that records events and leaves it to the next gateway to post them.
+    pub fn deciding(endpoints: Vec<OutgoingEndpoint>, disabled: impl IntoIterator<Item = EndpointKey>) -> Self {
+        let route = Self { disabled: Mutex::new(disabled.into_iter().collect()), ..Self::default() };
+        route.replace(endpoints);
+        route
+    }
+
     /// Puts these endpoints in force; the worker looks at all of them.
     pub(super) fn replace(&self, endpoints: Vec<OutgoingEndpoint>) {
         let entry = |settings: OutgoingEndpoint| {
