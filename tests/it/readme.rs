@@ -14,9 +14,9 @@ use tempfile::TempDir;
 const README: &str = include_str!("../../README.md");
 const SENTENCE: &str = "Deployment completed: api-v2 is now success (commit abc123)";
 
-/// The shell blocks of the section, in order.
-fn blocks() -> Vec<&'static str> {
-    let (_, section) = README.split_once("\n## Sixty seconds\n").expect("the README has the section");
+/// The shell blocks of a section, in order.
+fn blocks(section: &str) -> Vec<&'static str> {
+    let (_, section) = README.split_once(&format!("\n## {section}\n")).expect("the README has the section");
     let section = section.split("\n## ").next().expect("a split has a first part");
     section.split("```sh\n").skip(1).map(|rest| rest.split("```").next().expect("a block ends")).collect()
 }
@@ -43,7 +43,7 @@ fn path() -> std::ffi::OsString {
 
 #[tokio::test]
 async fn the_sixty_seconds_of_the_readme_work_as_pasted() {
-    let (path, printed) = (path(), blocks());
+    let (path, printed) = (path(), blocks("Sixty seconds"));
     let (start, pasted) = printed.split_first().expect("the section has blocks");
     assert_eq!(*start, "make run\n");
     assert!(pasted.iter().any(|block| block.contains("websocat")) && pasted.iter().any(|block| block.contains("curl")));
@@ -81,5 +81,56 @@ async fn the_sixty_seconds_of_the_readme_work_as_pasted() {
         assert_eq!(seen["payload"]["text"], SENTENCE);
         assert!(README.contains(SENTENCE), "and it is the sentence that was promised");
     }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn granting_a_skill_works_as_pasted() {
+    let (path, pasted) = (path(), blocks("Grant a skill"));
+    assert_eq!(pasted.len(), 2, "before the grant and after it");
+    if !has("python3", &path) {
+        return;
+    }
+    let gateway = TestGateway::start("{}").await;
+    let user = TempDir::new().unwrap();
+    symlink(gateway.home(), user.path().join(".openclaw")).unwrap();
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    // The server of the first block is ended with the shell that began it.
+    let mut script = "set -uo pipefail\ntrap 'kill $(jobs -p)' EXIT\n".to_owned();
+    for block in pasted {
+        script.push_str(
+            &block
+                .replace("9000", &port)
+                .replace("build skills/", &format!("build {}/skills/", checkout.display()))
+                .replace("target/guests", &checkout.join("target/guests").display().to_string()),
+        );
+    }
+    let ran = tokio::process::Command::new("bash")
+        .args(["-c", &format!("exec 2>&1\n{script}")])
+        .current_dir(user.path())
+        .env_clear()
+        .env("PATH", &path)
+        .env("HOME", user.path())
+        // What builds the skill is the machine's own toolchain.
+        .envs(
+            ["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"]
+                .into_iter()
+                .filter_map(|name| Some((name, std::env::var_os(name)?))),
+        )
+        .stdin(std::process::Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let is_outcome = |line: &&str| line.starts_with("error: ") || line.contains(" is healthy (");
+    let found: Vec<&str> = said.lines().filter(is_outcome).collect();
+    assert_eq!(found.len(), 3, "{said}");
+    assert!(found[0].contains("CAPABILITY_DENIED") && found[2].contains("CAPABILITY_DENIED"), "{said}");
+    assert!(found[1].contains("api-v2 in staging is healthy (HTTP 200, version 1.4.2)"), "{said}");
+    assert!(
+        said.contains("http GET http://127.0.0.1:") || said.contains("GET http://127.0.0.1:"),
+        "the grant is shown: {said}"
+    );
     gateway.stop().await;
 }

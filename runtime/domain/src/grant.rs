@@ -240,6 +240,22 @@ impl Denial {
     }
 }
 
+/// How a denial begins to say what was wanted when it came before the guest ran.
+const IMPORTS: &str = "what it imports: ";
+
+impl Denial {
+    /// What [`Denial::wanted`] says of a call that no grant covers, so that its guest never ran.
+    pub fn of_imports(needs: &BTreeSet<Capability>) -> String {
+        let names: Vec<&str> = needs.iter().map(|capability| capability.as_str()).collect();
+        format!("{IMPORTS}{}", names.join(", "))
+    }
+
+    /// Whether the call was denied before its guest ran.
+    pub fn is_of_imports(&self) -> bool {
+        self.wanted.starts_with(IMPORTS)
+    }
+}
+
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` ({})", self.wanted, self.capability)?;

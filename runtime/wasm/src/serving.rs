@@ -81,10 +81,9 @@ impl Serving {
         {
             missing.extend(grant.powers.clone());
         }
-        let names: Vec<&str> = self.needs.iter().map(|capability| capability.as_str()).collect();
         Denial {
             capability: self.needs.first().copied().unwrap_or(Capability::Http),
-            wanted: format!("what it imports: {}", names.join(", ")),
+            wanted: Denial::of_imports(&self.needs),
             missing,
             reason,
         }

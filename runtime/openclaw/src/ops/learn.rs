@@ -5,7 +5,8 @@
 
 use openclaw_domain::ports::Guests;
 use openclaw_domain::{
-    Caller, Credential, Door, ProgressSink, Refusal, Role, SkillRef, TenantId, ToolCall, TraceId, grant_command,
+    Caller, Credential, Door, Installed, ProgressSink, Refusal, Role, SkillRef, TenantId, ToolCall, TraceId,
+    grant_command,
 };
 use openclaw_wasm::Learned;
 use serde::{Deserialize, Serialize};
@@ -35,12 +36,18 @@ pub(crate) struct LearnView {
     pub(crate) trace_id: String,
 }
 
-/// A denial with what would help. What a skill is not linked with at all traps before it can say what it wanted; then a
-/// run that learns finds the command that no denial could name.
-pub(super) fn denied(refusal: Refusal, target: &SkillRef, arguments: &str) -> Failed {
+/// A denial with what would help. Where the author could not say what a power is wanted for (a URL that an operator
+/// sets), and where a skill trapped before it could, a run that learns finds the command that no denial could name.
+pub(super) fn denied(refusal: Refusal, installed: &[Installed], target: &SkillRef, arguments: &str) -> Failed {
     let Refusal::CapabilityDenied { tenant, skill, denial } = &refusal else { return refusal.into() };
     let is_unlinked = denial.reason.as_ref().is_some_and(|reason| reason.starts_with("nothing of"));
-    if !denial.missing.is_empty() || !is_unlinked {
+    let requests = installed.iter().find(|known| known.name == *skill).map(|known| known.requests.as_slice());
+    let is_left_open = requests
+        .unwrap_or_default()
+        .iter()
+        .any(|request| request.wants.is_empty() && !denial.missing.has(request.capability));
+    let is_whole = !denial.missing.is_empty() && !(denial.is_of_imports() && is_left_open);
+    if is_whole || denial.missing.is_empty() && !is_unlinked {
         return refusal.into();
     }
     let tool = target.tool.as_ref().map_or("-", |tool| tool.as_str());

@@ -355,7 +355,10 @@ impl Ops {
             resumed: None,
         };
         let (target_of_call, arguments) = (call.target.clone(), Arc::clone(&call.arguments));
-        let reply = registry.call_tool(call).await.map_err(|refusal| denied(refusal, &target_of_call, &arguments))?;
+        let reply = registry
+            .call_tool(call)
+            .await
+            .map_err(|refusal| denied(refusal, &registry.installed(&tenant), &target_of_call, &arguments))?;
         let view = CallView::of(&reply, trace.to_string());
         let result = &view.text[..view.text.floor_char_boundary(EVENT_TEXT_BYTES)];
         let data = json!({
