@@ -36,6 +36,7 @@ mod ladder;
 mod loading;
 mod neighbours;
 mod octokit_component;
+mod redteam_powers;
 mod reload;
 mod repository;
 mod tenants_hostcalls;
