@@ -17,6 +17,7 @@ mod storage;
 mod writer;
 
 mod components;
+mod conversations;
 mod inbox;
 mod inbox_queue;
 mod journal;

@@ -21,6 +21,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "powers", sql: include_str!("../migrations/0003_powers.sql") },
     Migration { name: "deliveries", sql: include_str!("../migrations/0004_deliveries.sql") },
     Migration { name: "retention", sql: include_str!("../migrations/0005_retention.sql") },
+    Migration { name: "conversations", sql: include_str!("../migrations/0006_conversations.sql") },
 ];
 
 /// The newest schema version this build knows.

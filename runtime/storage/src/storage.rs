@@ -63,8 +63,8 @@ pub struct StorageStats {
 
 /// Everything a gateway remembers. A handle: clones are cheap and share one writer.
 ///
-/// It implements the ports `Inbox`, `Outbox`, `Journal`, `Tokens`, `Packages`, `Kv` and `Tenants`; [`Storage::grants`]
-/// and [`SecretSources`](crate::SecretSources) are `Grants` and `Secrets`.
+/// It implements the ports `Inbox`, `Outbox`, `Journal`, `Tokens`, `Packages`, `Kv`, `Tenants`, `Conversations`, `Usage`
+/// and `Records`; [`Storage::grants`] and [`SecretSources`](crate::SecretSources) are `Grants` and `Secrets`.
 #[derive(Clone)]
 pub struct Storage {
     pub(crate) inner: Arc<Inner>,

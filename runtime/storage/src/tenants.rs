@@ -44,7 +44,7 @@ impl TenantTable {
 
 /// Every table that holds something of tenants, in the order in which a tenant is forgotten: what refers to other rows
 /// before those, and the tenant itself last, so that an interrupted erasure can be done again.
-pub(crate) const TABLES: [TenantTable; 14] = [
+pub(crate) const TABLES: [TenantTable; 16] = [
     TenantTable {
         rows: "delivery IN (SELECT number FROM deliveries WHERE tenant = ?1)",
         ..TenantTable::many("attempts")
@@ -54,6 +54,8 @@ pub(crate) const TABLES: [TenantTable; 14] = [
     TenantTable::many("inbox"),
     TenantTable::many("events"),
     TenantTable::many("audit"),
+    TenantTable::many("conversations"),
+    TenantTable::few("model_use"),
     TenantTable::many("kv"),
     TenantTable::few("kv_use"),
     TenantTable { hidden: &["key_id", "nonce", "sealed"], ..TenantTable::few("secrets") },

@@ -2,6 +2,7 @@
 //! still until it is told to go on.
 
 mod backup;
+mod conversations;
 mod grants;
 mod inbox;
 mod inbox_queue;
