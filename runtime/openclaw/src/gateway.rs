@@ -73,8 +73,7 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
     }
 
     let guests: Arc<dyn Guests> = registry.clone();
-    let deliveries =
-        wiring::deliveries(&storage, &config, guests, ops.secret_values(), Arc::clone(&route), Arc::clone(&clock))?;
+    let deliveries = wiring::deliveries(&storage, &config, guests, &ops, Arc::clone(&route), Arc::clone(&clock))?;
     deliveries.restore().await?;
     storage.set_route(route);
     let settings = Arc::new(ArcSwap::from_pointee(config.server.clone()));

@@ -131,7 +131,7 @@ pub(crate) fn deliveries(
     storage: &Storage,
     config: &Config,
     guests: Arc<dyn Guests>,
-    secrets: Arc<dyn Secrets>,
+    ops: &Ops,
     route: Arc<DeliveryRoute>,
     clock: Arc<dyn Clock>,
 ) -> Result<Deliveries, Failed> {
@@ -145,7 +145,8 @@ pub(crate) fn deliveries(
         outbox: port.clone(),
         journal: port,
         guests,
-        egress: egress(&bounds, secrets)?,
+        egress: egress(&bounds, ops.secret_values())?,
+        policy: ops.policy_in_force(),
         clock,
         route,
         version: env!("CARGO_PKG_VERSION").into(),

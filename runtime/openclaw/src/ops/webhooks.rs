@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openclaw_domain::ports::{Guests, Journal, Outbox, Secrets};
+use openclaw_domain::ports::{Guests, Journal, Outbox, Policy, Secrets};
 use openclaw_domain::{
     Caller, Credential, DeliveryId, DeliveryQuery, DeliveryState, Door, EndpointHealth, EndpointKey, EventKind,
     IngressCall, IngressOutcome, IngressRequest, NewEvent, ProgressSink, Role, TenantId, Timestamp, ToolCall, TraceId,
@@ -28,6 +28,11 @@ impl Ops {
     /// The values of secrets, for the part that sends.
     pub(crate) fn secret_values(&self) -> Arc<dyn Secrets> {
         Arc::clone(&self.secrets) as _
+    }
+
+    /// What is paused, for the part that sends.
+    pub(crate) fn policy_in_force(&self) -> Arc<dyn Policy> {
+        Arc::clone(&self.policy) as _
     }
 
     /// Answers one command about webhooks.

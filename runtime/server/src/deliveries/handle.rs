@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use openclaw_domain::ports::{Egress, Guests, Journal, Outbox};
+use openclaw_domain::ports::{Egress, Guests, Journal, Outbox, Policy};
 use openclaw_domain::{
     Clock, DeliveryBody, DeliveryId, EndpointHealth, EndpointKey, Event, EventKind, NewEvent, Refusal, Timestamp,
     TraceId,
@@ -29,6 +29,8 @@ pub struct DeliveryParts {
     pub guests: Arc<dyn Guests>,
     /// Dials.
     pub egress: Arc<dyn Egress>,
+    /// Knows what is paused: while a tenant is, its deliveries wait.
+    pub policy: Arc<dyn Policy>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Decides whom events are owed to: the one the storage asks.
@@ -84,6 +86,7 @@ impl Deliveries {
             journal: parts.journal,
             guests: parts.guests,
             egress: parts.egress,
+            policy: parts.policy,
             clock: parts.clock,
             route: parts.route,
             user_agent: user_agent(&parts.version),

@@ -30,7 +30,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderValue;
-use openclaw_domain::ports::{Egress, Guests, Journal, Outbox};
+use openclaw_domain::ports::{Egress, Guests, Journal, Outbox, Policy};
 use openclaw_domain::{Clock, EndpointKey, Timestamp};
 
 pub use fill::{Slot, SlotError, slots};
@@ -50,6 +50,7 @@ struct Shared {
     journal: Arc<dyn Journal>,
     guests: Arc<dyn Guests>,
     egress: Arc<dyn Egress>,
+    policy: Arc<dyn Policy>,
     clock: Arc<dyn Clock>,
     route: Arc<DeliveryRoute>,
     user_agent: Arc<HeaderValue>,

@@ -119,7 +119,7 @@ impl Worker {
         for index in 0..count {
             let entry = Arc::clone(&self.table.endpoints[(self.first + index) % count]);
             let now = self.shared.clock.now();
-            let turn = match self.shared.route.is_disabled(&entry.settings.key) {
+            let turn = match self.is_held(&entry.settings.key) {
                 true => Turn::Idle,
                 false => self.lane(&entry.settings.key, |lane| lane.turn(now, self.tasks.len())).unwrap_or(Turn::Idle),
             };
@@ -132,6 +132,12 @@ impl Worker {
             next = at.map(|at| next.map_or(at, |next| next.min(at))).or(next);
         }
         next
+    }
+
+    /// Whether nothing may be sent there: it is disabled, or its tenant is paused. What ends a pause wakes nobody, so a
+    /// delivery may wait until the next look, which housekeeping brings.
+    fn is_held(&self, key: &EndpointKey) -> bool {
+        self.shared.route.is_disabled(key) || self.shared.policy.paused(&key.tenant, None).is_some()
     }
 
     /// Takes deliveries of one endpoint and begins to work on them; says when there are more.

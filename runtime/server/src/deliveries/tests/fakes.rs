@@ -8,12 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use openclaw_domain::ports::{AuditEntry, Egress, Guests, Journal, Leased, Outbox, Route, TraceEntry};
+use openclaw_domain::ports::{AuditEntry, Egress, Guests, Journal, Leased, Outbox, Paused, Policy, Route, TraceEntry};
 use openclaw_domain::{
     Backlog, BodyStream, DeliveryBody, DeliveryDetail, DeliveryId, DeliveryQuery, DeliveryRecord, DeliveryState,
     Digest, EgressCall, EgressError, EgressOutcome, EgressReply, EndpointHealth, EndpointKey, Event, Incoming,
-    IngressCall, IngressReply, Installed, Lease, NewEvent, Outgoing, OutgoingBody, Refusal, Settlement, TenantId,
-    Timestamp, ToolCall, ToolReply,
+    IngressCall, IngressReply, Installed, Lease, NewEvent, Outgoing, OutgoingBody, Refusal, Settlement, SkillName,
+    TenantId, TenantLimits, Timestamp, ToolCall, ToolReply,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -322,6 +322,24 @@ impl Egress for FakeEgress {
             Answer::Hangs => (200, stream(std::iter::empty())),
         };
         Ok(Incoming { status: StatusCode::from_u16(status).unwrap(), headers, body })
+    }
+}
+
+/// Pauses everything, or nothing.
+#[derive(Default)]
+pub(super) struct FakePolicy(pub(super) std::sync::atomic::AtomicBool);
+
+impl Policy for FakePolicy {
+    fn limits(&self, _: &TenantId) -> TenantLimits {
+        TenantLimits::default()
+    }
+
+    fn settings(&self, _: &TenantId, _: &SkillName) -> std::collections::BTreeMap<String, String> {
+        std::collections::BTreeMap::new()
+    }
+
+    fn paused(&self, _: &TenantId, _: Option<&SkillName>) -> Option<Paused> {
+        self.0.load(std::sync::atomic::Ordering::SeqCst).then_some(Paused::Everything)
     }
 }
 

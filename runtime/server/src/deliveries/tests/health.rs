@@ -97,6 +97,18 @@ async fn an_operator_switches_an_endpoint_off_and_what_waits_goes_on_afterwards(
 }
 
 #[tokio::test]
+async fn deliveries_of_a_paused_tenant_wait_and_go_on_when_the_pause_ends() {
+    let mut bench = Bench::new(vec![endpoint("one")]);
+    bench.policy.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    bench.complete(1);
+    bench.after(DAY).await;
+    assert_eq!((bench.egress.sent().len(), bench.outbox.states()), (0, vec![DeliveryState::Pending]));
+    bench.policy.0.store(false, std::sync::atomic::Ordering::SeqCst);
+    bench.worker.turn().await;
+    assert_eq!(bench.outbox.states(), [DeliveryState::Delivered]);
+}
+
+#[tokio::test]
 async fn an_endpoint_that_hangs_holds_its_own_places_and_delays_no_other() {
     let names = ["dead", "a", "b", "c"];
     let bench = Bench::new(names.map(endpoint).to_vec());

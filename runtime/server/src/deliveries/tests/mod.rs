@@ -17,7 +17,7 @@ use super::worker::Worker;
 use super::{
     Deliveries, DeliveryKey, DeliveryParts, DeliveryRoute, EventPattern, Filter, OutgoingEndpoint, Schedule, Transform,
 };
-use fakes::{Answer, FakeEgress, FakeGuests, FakeOutbox};
+use fakes::{Answer, FakeEgress, FakeGuests, FakeOutbox, FakePolicy};
 
 const START: Timestamp = Timestamp::from_millis(1_780_920_000_000);
 
@@ -27,6 +27,7 @@ struct Bench {
     outbox: Arc<FakeOutbox>,
     egress: Arc<FakeEgress>,
     guests: Arc<FakeGuests>,
+    policy: Arc<FakePolicy>,
     route: Arc<DeliveryRoute>,
     deliveries: Deliveries,
     worker: Worker,
@@ -37,18 +38,20 @@ impl Bench {
         let clock = Arc::new(ManualClock::new(START));
         let (outbox, egress) = (Arc::new(FakeOutbox::default()), Arc::new(FakeEgress::default()));
         let (guests, route) = (Arc::new(FakeGuests::default()), Arc::new(DeliveryRoute::default()));
+        let policy = Arc::new(FakePolicy::default());
         let parts = DeliveryParts {
             outbox: outbox.clone(),
             journal: outbox.clone(),
             guests: guests.clone(),
             egress: egress.clone(),
+            policy: policy.clone(),
             clock: clock.clone(),
             route: Arc::clone(&route),
             version: "1.2.3".into(),
         };
         let deliveries = Deliveries::new(parts, endpoints);
         let worker = Worker::new(Arc::clone(&deliveries.shared));
-        Self { clock, outbox, egress, guests, route, deliveries, worker }
+        Self { clock, outbox, egress, guests, policy, route, deliveries, worker }
     }
 
     /// Another process on the same outbox.
@@ -59,6 +62,7 @@ impl Bench {
             journal: self.outbox.clone(),
             guests: self.guests.clone(),
             egress: self.egress.clone(),
+            policy: self.policy.clone(),
             clock: self.clock.clone(),
             route: Arc::clone(&self.route),
             version: "1.2.3".into(),
