@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::admin::Admin;
@@ -80,10 +80,15 @@ impl Home {
     }
 
     /// Adds the endpoints that events are posted to; the gateway must not run yet.
-    pub(crate) fn set_outgoing(&self, endpoints: &serde_json::Value) -> Result<()> {
+    pub(crate) fn set_outgoing(&self, endpoints: &Value) -> Result<()> {
+        self.configure(|config| config["webhooks"]["outgoing"] = endpoints.clone())
+    }
+
+    /// Changes the configuration; the gateway must not run yet.
+    pub(crate) fn configure(&self, change: impl FnOnce(&mut Value)) -> Result<()> {
         let file = self.folder.path().join("openclaw.json");
-        let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&file)?)?;
-        config["webhooks"]["outgoing"] = endpoints.clone();
+        let mut config: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
+        change(&mut config);
         Ok(std::fs::write(file, config.to_string())?)
     }
 
@@ -118,9 +123,14 @@ impl Home {
 
     /// Installs a component from its bytes under a name.
     pub(crate) fn install(&self, name: &str, component: &[u8]) -> Result<()> {
+        self.install_for("default", name, component)
+    }
+
+    /// Installs a component for a tenant.
+    pub(crate) fn install_for(&self, tenant: &str, name: &str, component: &[u8]) -> Result<()> {
         let file = self.folder.path().join(format!("{name}.wasm"));
         std::fs::write(&file, component)?;
-        self.run(&["skills", "install", &file.to_string_lossy(), "--name", name])?;
+        self.run(&["skills", "install", &file.to_string_lossy(), "--name", name, "--tenant", tenant])?;
         Ok(std::fs::remove_file(file)?)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a reply other than the expected one ends the run with an error; refusals never look like speed.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -51,22 +52,39 @@ pub(crate) struct Invoke {
     pub(crate) arguments: String,
     /// What every reply must hold one of: the run ends with the first that does not.
     pub(crate) expects: &'static [&'static str],
+    /// The token it is called with, if any.
+    pub(crate) token: Option<&'static str>,
 }
 
 /// What a call that went well is answered by.
 pub(crate) const RESPONSE: &str = r#""type":"response""#;
 
 /// What is posted.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Post {
     /// `host:port`.
     pub(crate) address: String,
     /// The path.
     pub(crate) path: String,
-    /// `X-Webhook-Secret`.
-    pub(crate) secret: String,
+    /// Makes each request: its headers and its body.
+    pub(crate) make: Arc<dyn Fn() -> Made + Send + Sync>,
+}
+
+/// One request.
+#[derive(Clone)]
+pub(crate) struct Made {
+    /// Names in lower case.
+    pub(crate) headers: Vec<(&'static str, String)>,
     /// JSON text.
     pub(crate) body: Bytes,
+}
+
+impl Post {
+    /// The same body each time, with `X-Webhook-Secret`.
+    pub(crate) fn with_secret(address: &str, path: &str, secret: &str, body: &'static str) -> Self {
+        let made = Made { headers: vec![("x-webhook-secret", secret.to_owned())], body: body.into() };
+        Self { address: address.to_owned(), path: path.to_owned(), make: Arc::new(move || made.clone()) }
+    }
 }
 
 /// Runs `skill_invoke` in closed loops.
@@ -172,11 +190,14 @@ impl Poster {
 
 impl Connection for Poster {
     async fn ask(&mut self, _: usize) -> Result<()> {
-        let request = Request::post(self.post.path.as_str())
+        let Made { headers, body } = (self.post.make)();
+        let mut request = Request::post(self.post.path.as_str())
             .header("host", self.post.address.as_str())
-            .header("content-type", "application/json")
-            .header("x-webhook-secret", self.post.secret.as_str())
-            .body(Full::new(self.post.body.clone()))?;
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(body))?;
         self.sender.ready().await?;
         let reply = self.sender.send_request(request).await?;
         let status = reply.status();
@@ -198,7 +219,8 @@ impl Socket {
     /// Connects as the guide's clients do.
     pub(crate) async fn open(invoke: Invoke) -> Result<Self> {
         let stream = connect(invoke.address.clone()).await?;
-        let (stream, _) = client_async(format!("ws://{}/", invoke.address), stream).await?;
+        let query = invoke.token.map(|token| format!("?token={token}")).unwrap_or_default();
+        let (stream, _) = client_async(format!("ws://{}/{query}", invoke.address), stream).await?;
         Ok(Self { stream, invoke })
     }
 

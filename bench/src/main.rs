@@ -197,17 +197,14 @@ fn run(what: What) -> Result<()> {
                 skill: ECHO.to_owned(),
                 arguments: ECHO_ARGUMENTS.to_owned(),
                 expects: &[load::RESPONSE],
+                token: None,
             };
             say_load(&load::websocket(&invoke, against.amount())?);
             Ok(())
         }
         What::Post(against) => {
-            let post = load::Post {
-                address: against.address.clone(),
-                path: "/webhook/deploy-alert".to_owned(),
-                secret: against.secret.clone(),
-                body: r#"{"service": "api-v2", "status": "success", "commit": "abc123"}"#.into(),
-            };
+            let body = r#"{"service": "api-v2", "status": "success", "commit": "abc123"}"#;
+            let post = load::Post::with_secret(&against.address, "/webhook/deploy-alert", &against.secret, body);
             say_load(&load::post(&post, against.amount())?);
             Ok(())
         }

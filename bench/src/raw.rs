@@ -9,9 +9,9 @@ use anyhow::{Context as _, Result, anyhow};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
+use crate::bindings::SkillCorePre;
 use crate::bindings::exports::openclaw::gateway::tools::{Context, Output};
 use crate::bindings::openclaw::gateway::log;
-use crate::bindings::SkillCorePre;
 
 /// As many instances as the gateway keeps.
 const INSTANCES: u32 = 64;

@@ -11,6 +11,7 @@ mod footprint;
 mod guest_calls;
 mod neighbours;
 mod powers;
+mod verifiers;
 mod webhook;
 mod websocket;
 
@@ -39,11 +40,12 @@ impl Setup {
 pub(crate) type Part = (&'static str, fn(&Setup) -> Result<Vec<Row>>);
 
 /// Every part, in the table's order.
-pub(crate) const ALL: [Part; 7] = [
+pub(crate) const ALL: [Part; 8] = [
     ("guest calls", guest_calls::rows),
     ("powers", powers::rows),
     ("WebSocket", websocket::rows),
     ("webhooks", webhook::rows),
+    ("verifiers", verifiers::rows),
     ("deliveries", deliveries::rows),
     ("neighbours", neighbours::rows),
     ("footprint", footprint::rows),

@@ -98,8 +98,7 @@ fn endpoint(name: &str, port: u16) -> Value {
 }
 
 fn accepted(address: &str, path: &str, requests: usize) -> Result<f64> {
-    let what =
-        Post { address: address.to_owned(), path: path.to_owned(), secret: SECRET.to_owned(), body: BODY.into() };
+    let what = Post::with_secret(address, path, SECRET, BODY);
     let amount = Amount { connections: CONCURRENCY, requests, warm_up: 0, limit: Duration::from_secs(120) };
     Ok(post(&what, amount)?.per_second)
 }

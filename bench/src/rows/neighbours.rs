@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use serde_json::json;
 
 use super::Setup;
 use crate::admin::Admin;
@@ -18,6 +19,10 @@ use crate::quantiles::Quantiles;
 use crate::report::{Budget, Measure, Row, say};
 
 const REQUESTS: usize = 20_000;
+/// Connections of the tenant that bursts.
+const BURST: usize = 16;
+/// Its token.
+const TOKEN: &str = "the-token-of-the-tenant-that-bursts";
 /// So long the innocent go on being measured for a neighbour to end once; a compile ends after 60 s at the latest.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -29,8 +34,67 @@ pub(super) fn rows(setup: &Setup) -> Result<Vec<Row>> {
     for (name, component) in hostile::components(scratch.path())? {
         home.install(name, &component)?;
     }
+    let mut rows = vec![burst(setup)?];
     let neighbours = [hostile::HONEST].into_iter().chain(hostile::CALLERS).chain(hostile::installers(setup.fraction)?);
-    neighbours.map(|neighbour| beside(&home, &neighbour, setup)).collect()
+    for neighbour in neighbours {
+        rows.push(beside(&home, &neighbour, setup)?);
+    }
+    Ok(rows)
+}
+
+/// Another tenant calls from sixteen connections as fast as it is answered.
+fn burst(setup: &Setup) -> Result<Row> {
+    let home = Home::new(&setup.binary)?;
+    home.configure(|config| config["tenants"] = json!({ "other": { "auth": { "token": TOKEN } } }))?;
+    let component = setup.component_bytes()?;
+    home.install("bench", &component)?;
+    home.install_for("other", "bench", &component)?;
+    let gateway = home.start()?;
+    innocent(&gateway, setup)?;
+    let idle = innocent(&gateway, setup)?;
+    let over = AtomicBool::new(false);
+    let beside = std::thread::scope(|scope| {
+        let bursting = scope.spawn(|| call_until(&gateway, &over));
+        let measured = innocent(&gateway, setup);
+        over.store(true, Ordering::Relaxed);
+        bursting.join().map_err(|_| anyhow!("the burst's thread panicked"))??;
+        measured
+    })?;
+    gateway.stop()?;
+    Ok(Row {
+        what: "innocent p99 while another tenant bursts from 16 connections".to_owned(),
+        floor: Some((Measure::Micros(idle.p99().as_secs_f64() * 1e6), "idle")),
+        measured: Measure::Micros(beside.p99().as_secs_f64() * 1e6),
+        budget: Budget::AtMostTimesFloor(2.0),
+        peer: "",
+    })
+}
+
+fn call_until(gateway: &Gateway, over: &AtomicBool) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut sockets = tokio::task::JoinSet::new();
+        for _ in 0..BURST {
+            let invoke = Invoke {
+                address: gateway.address.clone(),
+                skill: crate::ECHO.to_owned(),
+                arguments: crate::ECHO_ARGUMENTS.to_owned(),
+                expects: &[RESPONSE],
+                token: Some(TOKEN),
+            };
+            sockets.spawn(async move {
+                let mut socket = Socket::open(invoke).await?;
+                for at in 0.. {
+                    socket.call(at).await?;
+                }
+                anyhow::Ok(())
+            });
+        }
+        tokio::select! {
+            // None ends by itself but for an error.
+            Some(ended) = sockets.join_next() => ended?,
+            () = until(over) => Ok(()),
+        }
+    })
 }
 
 /// The one row that peers are measured beside.
@@ -74,6 +138,7 @@ fn innocent(gateway: &Gateway, setup: &Setup) -> Result<Quantiles> {
         skill: crate::ECHO.to_owned(),
         arguments: crate::ECHO_ARGUMENTS.to_owned(),
         expects: &[RESPONSE],
+        token: None,
     };
     let amount = Amount {
         connections: 1,
@@ -134,6 +199,7 @@ async fn repeat(gateway: &Gateway, admin: &Admin, neighbour: &Hostile, ended: &A
                 skill: (*skill).to_owned(),
                 arguments: (*arguments).to_owned(),
                 expects: neighbour.ends,
+                token: None,
             })
             .await?;
             loop {

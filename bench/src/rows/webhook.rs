@@ -14,6 +14,7 @@ use crate::report::{Budget, Measure, Row};
 const ROUNDS: usize = 3;
 const CONNECTIONS: usize = 16;
 const REQUESTS: usize = 100_000;
+const BODY: &str = r#"{"service": "api-v2", "status": "success", "commit": "abc123"}"#;
 
 pub(super) fn rows(setup: &Setup) -> Result<Vec<Row>> {
     let floor = Floor::start("floor-post")?;
@@ -25,12 +26,7 @@ pub(super) fn rows(setup: &Setup) -> Result<Vec<Row>> {
             [(&floor.address, &mut floor_rate, &mut floor_p99), (&gateway.address, &mut rate, &mut p99)]
         {
             let load = post(
-                &Post {
-                    address: address.clone(),
-                    path: "/webhook/deploy-alert".to_owned(),
-                    secret: SECRET.to_owned(),
-                    body: r#"{"service": "api-v2", "status": "success", "commit": "abc123"}"#.into(),
-                },
+                &Post::with_secret(address, "/webhook/deploy-alert", SECRET, BODY),
                 Amount {
                     connections: CONNECTIONS,
                     requests: setup.count(REQUESTS),

@@ -51,6 +51,7 @@ fn ask(address: &str, setup: &Setup, connections: usize, requests: usize) -> Res
         skill: crate::ECHO.to_owned(),
         arguments: crate::ECHO_ARGUMENTS.to_owned(),
         expects: &[RESPONSE],
+        token: None,
     };
     let requests = setup.count(requests);
     let amount =
