@@ -1,11 +1,14 @@
 //! Receivers that misbehave on real loopback: each delivery ends in the right state, and the gateway's memory stays as
 //! it was.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use openclaw_tests::TestGateway;
 use openclaw_tests::gateway::cli;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
 use crate::deliveries_sink::{Sink, read};
@@ -160,5 +163,59 @@ async fn each_receiver_that_misbehaves_gets_its_delivery_into_the_right_state_an
     let grown = resident(&gateway).saturating_sub(before);
     assert!(grown < 64 << 10, "resident memory grew by {grown} KiB");
     assert!(innocent.received().iter().all(|received| received.path == "/in"), "a redirect was followed");
+    gateway.stop().await;
+}
+
+/// A nameserver that knows no name until it is told to, and from then on says that every name is this machine.
+async fn nameserver(tasks: &mut JoinSet<()>, is_here: Arc<AtomicBool>) -> u16 {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    tasks.spawn(async move {
+        let mut query = [0; 512];
+        loop {
+            let Ok((length, from)) = socket.recv_from(&mut query).await else { continue };
+            // The question follows twelve bytes of head: a name that ends with a zero, type and class.
+            let Some(end) = query[12..length].iter().position(|byte| *byte == 0) else { continue };
+            let question = &query[12..12 + end + 5];
+            let wants_ipv4 = question[end + 2] == 1;
+            let knows = is_here.load(Ordering::SeqCst);
+            let mut answer = query[..2].to_vec();
+            // A response, recursion available; `no such name` until it is told.
+            answer.extend([0x81, if knows { 0x80 } else { 0x83 }, 0, 1, 0, u8::from(knows && wants_ipv4), 0, 0, 0, 0]);
+            answer.extend(question);
+            if knows && wants_ipv4 {
+                // The name of the question, an A record that lives for no second: 127.0.0.1.
+                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]);
+            }
+            drop(socket.send_to(&answer, from).await);
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_name_that_comes_to_mean_this_machine_is_refused_by_the_key_and_nothing_is_sent() {
+    let (mut tasks, sink) = (JoinSet::new(), Sink::start().await);
+    let is_here = Arc::new(AtomicBool::new(false));
+    let nameserver = nameserver(&mut tasks, Arc::clone(&is_here)).await;
+    let port = sink.url("").rsplit(':').next().unwrap().to_owned();
+    let config = json!({ "egress": { "nameservers": [format!("127.0.0.1:{nameserver}")] }, "webhooks": { "outgoing": [{
+        "event": "*", "name": "flips", "url": format!("http://flips.example.com:{port}/"),
+        "retry": { "delaysSeconds": vec![1; 50] },
+    }] } });
+    let gateway = TestGateway::start(&config.to_string()).await;
+    gateway.connect("").await.invoke("text-diff", &json!({ "before": "a", "after": "b" })).await;
+    let first = attempted(&gateway, "flips").await;
+    assert_eq!(first["state"], "pending", "{first}");
+    is_here.store(true, Ordering::SeqCst);
+    let last = loop {
+        let found = attempted(&gateway, "flips").await;
+        if found["settled_at"].is_string() {
+            break found;
+        }
+    };
+    assert_eq!(last["state"], "refused", "{last}");
+    assert!(last["last_error"].as_str().unwrap().contains("`webhooks.outgoing[0].allowPrivate`"), "{last}");
+    assert!(sink.received().is_empty());
     gateway.stop().await;
 }
