@@ -252,10 +252,11 @@ async fn no_network_door_changes_a_grant() {
 }
 
 /// A service on loopback that answers 200 to everything, until the test ends.
-async fn healthy_service() -> u16 {
+async fn healthy_service() -> (u16, tokio::task::JoinSet<()>) {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") {
@@ -272,13 +273,13 @@ async fn healthy_service() -> u16 {
             drop(stream.write_all(answer.as_bytes()).await);
         }
     });
-    port
+    (port, serving)
 }
 
 /// The README's way: read the denial, paste its command, call again, take it back.
 #[tokio::test]
 async fn the_command_of_a_denial_pasted_with_the_second_key_lets_the_call_pass_until_it_is_revoked() {
-    let port = healthy_service().await;
+    let (port, _serving) = healthy_service().await;
     let home = TempDir::new().unwrap();
     let url = format!("http://127.0.0.1:{port}/health/{{service}}");
     let config = json!({"skills": {"entries": {"deploy-check": {"settings": {"health-url": url}}}}}).to_string();

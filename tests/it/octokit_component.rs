@@ -13,6 +13,7 @@ use crate::guests::GITHUB;
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../skills/github/tests/snapshots/octokit.txt");
 
 /// The npm package; `None`, said aloud, when nobody told where it is.
+#[expect(clippy::print_stdout, reason = "whoever runs the tests must see what was left out")]
 fn package() -> Option<PathBuf> {
     if let Some(modules) = std::env::var_os("OPENCLAW_NODE_MODULES") {
         return Some(PathBuf::from(modules).join("@octokit/webhooks-examples"));

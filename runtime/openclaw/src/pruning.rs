@@ -23,7 +23,6 @@ pub(crate) async fn run(storage: Storage, clock: Arc<dyn Clock>, retention: impl
             inbox: wanted.inbox.unwrap_or(usual.inbox),
             events: wanted.events.unwrap_or(usual.events),
             audit: wanted.audit.unwrap_or(usual.audit),
-            ..usual
         };
         match storage.prune(clock.now(), &retention).await {
             Ok(pruned) if pruned == Pruned::default() => {}
