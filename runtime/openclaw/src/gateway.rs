@@ -76,11 +76,14 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
     let deliveries = wiring::deliveries(&storage, &config, guests, &ops, Arc::clone(&route), Arc::clone(&clock))?;
     deliveries.restore().await?;
     storage.set_route(route);
+    let (brain, agent) =
+        wiring::brain(&storage, &config, registry.clone(), ops.secret_values(), Arc::clone(&clock), started_at)?;
     let settings = Arc::new(ArcSwap::from_pointee(config.server.clone()));
     let port = Arc::new(storage.clone());
     let server = Server::new(ServerParts {
         settings: Arc::clone(&settings),
         guests: registry.clone(),
+        brain,
         journal: port.clone(),
         inbox: port.clone(),
         tokens: port,
@@ -130,6 +133,7 @@ pub(crate) async fn run(source: Source, options: Options) -> Result<(), Failed> 
         server,
         registry: Arc::clone(&registry),
         deliveries,
+        agent,
         ops,
         level,
     };
@@ -239,6 +243,7 @@ struct Attendant {
     server: Server,
     registry: Arc<Registry>,
     deliveries: Deliveries,
+    agent: wiring::AgentControl,
     ops: Arc<Ops>,
     level: LogLevel,
 }
@@ -274,6 +279,7 @@ impl Attendant {
         };
         self.settings.store(Arc::new(config.server.clone()));
         self.deliveries.replace(config.outgoing.clone());
+        self.agent.configure(&config);
         self.level.set(config.log_level);
         self.ops.configure(&config);
         if let Err(error) = self.server.reload_tokens().await {

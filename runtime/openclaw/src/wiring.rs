@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
-use openclaw_domain::ports::{Grants, Guests, Kv, Outbox, Policy, Secrets, Tenants};
-use openclaw_domain::{Clock, SkillName, TenantId};
+use openclaw_brain::{Agent, AgentParts, AgentSettings, LocalParts, ModelSettings, Router, RouterParts};
+use openclaw_domain::ports::{Brain, Grants, Guests, Kv, Outbox, Policy, Secrets, Tenants};
+use openclaw_domain::{Clock, SkillName, TenantId, Timestamp};
 use openclaw_egress::{Egress, EgressSettings, ProxySettings};
 use openclaw_server::deliveries::{Deliveries, DeliveryParts, DeliveryRoute};
 use openclaw_storage::{
@@ -163,6 +165,58 @@ pub(crate) async fn owe_deliveries(storage: &Storage, config: &Config) -> Result
     let disabled = health.into_iter().filter(|(_, health)| health.disabled.is_some()).map(|(key, _)| key);
     storage.set_route(Arc::new(DeliveryRoute::deciding(config.outgoing.clone(), disabled)));
     Ok(())
+}
+
+/// What a reload changes of the agent.
+pub(crate) struct AgentControl {
+    models: Arc<ArcSwap<ModelSettings>>,
+    agent: Arc<ArcSwap<AgentSettings>>,
+}
+
+impl AgentControl {
+    /// Puts another configuration in force, from the next turn on.
+    pub(crate) fn configure(&self, config: &Config) {
+        self.models.store(Arc::new(config.models.clone()));
+        self.agent.store(Arc::new(config.agent.clone()));
+    }
+}
+
+/// What takes turns, on everything else. It has a way out of its own, so that no guest can use up its connections.
+pub(crate) fn brain(
+    storage: &Storage,
+    config: &Config,
+    guests: Arc<dyn Guests>,
+    secrets: Arc<dyn Secrets>,
+    clock: Arc<dyn Clock>,
+    started_at: Timestamp,
+) -> Result<(Arc<dyn Brain>, AgentControl), Failed> {
+    let control = AgentControl {
+        models: Arc::new(ArcSwap::from_pointee(config.models.clone())),
+        agent: Arc::new(ArcSwap::from_pointee(config.agent.clone())),
+    };
+    let port = Arc::new(storage.clone());
+    let router = Router::new(RouterParts {
+        settings: Arc::clone(&control.models),
+        egress: egress(&config.egress, secrets)?,
+        local: LocalParts {
+            guests: Arc::clone(&guests),
+            records: port.clone(),
+            usage: port.clone(),
+            clock: Arc::clone(&clock),
+            version: env!("CARGO_PKG_VERSION").into(),
+            started_at,
+        },
+    });
+    let agent = Agent::new(AgentParts {
+        settings: Arc::clone(&control.agent),
+        models: Arc::new(router),
+        guests,
+        conversations: port.clone(),
+        usage: port.clone(),
+        journal: port,
+        clock,
+    });
+    Ok((Arc::new(agent), control))
 }
 
 /// Starts what runs guests, on the skills that the storage lists.

@@ -24,6 +24,15 @@ pub struct ToolCallEvent<'a, Call: Display> {
     pub request_id: &'a RequestId,
 }
 
+/// `delta`: an answer goes on with this text. Only for sessions that subscribed to it; the reply has all of the text.
+#[derive(Debug, Serialize)]
+pub struct DeltaEvent<'a> {
+    /// What is added.
+    pub text: &'a str,
+    /// The request it answers.
+    pub request_id: &'a RequestId,
+}
+
 /// `progress`: how far a tool call is, in its guest's words.
 #[derive(Debug, Serialize)]
 pub struct ProgressEvent<'a, Call: Display> {

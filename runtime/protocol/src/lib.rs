@@ -11,11 +11,12 @@ mod request;
 
 pub use error::ErrorPayload;
 pub use event::{
-    AgentError, ErrorContext, EventPayload, Gap, ProgressEvent, TaskCompleted, ToolCallEvent, ToolResultEvent,
+    AgentError, DeltaEvent, ErrorContext, EventPayload, Gap, ProgressEvent, TaskCompleted, ToolCallEvent,
+    ToolResultEvent,
 };
 pub use frame::{Envelope, FrameError, Incoming, RequestId, decode};
 pub use reply::{
-    CancelAck, InputQuestion, InputRequired, InvokeReply, LimitsInfo, ProtocolInfo, ResultValue, SkillInfo,
-    StatusReply, SubscribeAck,
+    CancelAck, ChatCall, ChatReply, InputQuestion, InputRequired, InvokeReply, LimitsInfo, ProtocolInfo, ResultValue,
+    SkillInfo, StatusReply, SubscribeAck,
 };
-pub use request::{Answer, Cancel, Resume, SkillInvoke, Subscribe};
+pub use request::{Answer, Cancel, Chat, ChatContext, ChatOptions, Resume, SkillInvoke, Subscribe};

@@ -33,6 +33,41 @@ pub struct InvokeReply<'a, Trace: Display> {
     pub trace_id: Trace,
 }
 
+/// The `response` to `chat`.
+#[derive(Debug, Serialize)]
+pub struct ChatReply<'a, Trace: Display> {
+    /// The answer.
+    pub text: &'a str,
+    /// The tools that were called for it, in the order they were asked for.
+    pub tool_calls: Vec<ChatCall<'a>>,
+    /// Tokens of all requests to the model, in and out.
+    pub tokens_used: u64,
+    /// The model that answered: `local`, or `provider/model`.
+    pub model: &'a str,
+    /// Wall-clock time in milliseconds, to the microsecond.
+    pub duration_ms: f64,
+    /// The trace this turn belongs to.
+    #[serde(serialize_with = "as_display")]
+    pub trace_id: Trace,
+}
+
+/// One tool call of a turn.
+#[derive(Debug, Serialize)]
+pub struct ChatCall<'a> {
+    /// The tool.
+    pub tool: &'a str,
+    /// The skill.
+    pub skill: &'a str,
+    /// The arguments as the model wrote them; a string if they are no JSON.
+    pub args: Box<RawValue>,
+    /// 0 = ok.
+    pub exit_code: i32,
+    /// As in `tool_call` and `tool_result`.
+    pub call_id: &'a str,
+    /// Wall-clock time in milliseconds, to the microsecond.
+    pub duration_ms: f64,
+}
+
 /// A result for programs.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(untagged)]

@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
-use openclaw_domain::ports::{Guests, Inbox, Journal, Tokens};
+use openclaw_domain::ports::{Brain, Guests, Inbox, Journal, Tokens};
 use openclaw_domain::{Clock, Refusal, Timestamp};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
@@ -66,6 +66,8 @@ pub struct ServerParts {
     pub settings: Arc<ArcSwap<ServerSettings>>,
     /// Runs guests.
     pub guests: Arc<dyn Guests>,
+    /// Takes turns.
+    pub brain: Arc<dyn Brain>,
     /// Records events.
     pub journal: Arc<dyn Journal>,
     /// Remembers webhook requests.
@@ -98,6 +100,7 @@ impl Server {
         let state = State {
             settings: parts.settings,
             guests: parts.guests,
+            brain: parts.brain,
             journal: parts.journal,
             clock: parts.clock,
             tokens: TokenBook::new(),

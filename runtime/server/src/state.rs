@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use metrics::Gauge;
-use openclaw_domain::ports::{Guests, Journal};
+use openclaw_domain::ports::{Brain, Guests, Journal};
 use openclaw_domain::{Clock, TenantId, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) settings: Arc<ArcSwap<ServerSettings>>,
     /// Runs guests.
     pub(crate) guests: Arc<dyn Guests>,
+    /// Takes turns.
+    pub(crate) brain: Arc<dyn Brain>,
     /// Records events.
     pub(crate) journal: Arc<dyn Journal>,
     /// The time.

@@ -42,6 +42,17 @@ for (const token of [null, TOKEN]) {
     client.ws.close();
   });
 
+  await check(`${door}: chat() is answered by its response, with memory and without`, async () => {
+    const client = await connect(gateway, token);
+    for (const reply of [await client.chat('hi'), await client.chat('hi', { no_memory: true })]) {
+      assert.equal(reply.type, 'response', JSON.stringify(reply));
+      assert.match(reply.payload.text, /a router and no language model/);
+      assert.deepEqual(reply.payload.tool_calls, []);
+      assert.equal(reply.payload.tokens_used, 0);
+    }
+    client.ws.close();
+  });
+
   await check(`${door}: twenty calls at once are each answered by their own id`, async () => {
     const client = await connect(gateway, token);
     const replies = await Promise.all(Array.from({ length: 20 }, () => client.invokeSkill(SKILL, ARGS)));
@@ -77,6 +88,7 @@ for (const token of [null, TOKEN]) {
     });
     await said.finally(() => usage.kill());
     assert.match(output, /Gateway status: \{/);
+    assert.match(output, /Agent says: .*today/);
   });
 
   await gateway.stop();

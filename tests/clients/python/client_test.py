@@ -1,8 +1,7 @@
 # The guide's Python client, its class as printed, against the gateway of OPENCLAW_URL (and OPENCLAW_AUTH_TOKEN, when
 # it asks for one). Ends with `N passed, N failed`.
 #
-# The usage below the class prints the text of a chat reply; without a model a chat is answered by an error, which has
-# none, so what the usage does is done here step by step and either answer is accepted.
+# The usage below the class prints the text of a chat reply; what it does is done here step by step.
 
 import asyncio
 import contextlib
@@ -71,11 +70,20 @@ async def twenty_calls_at_once_are_each_answered_by_their_own_id() -> None:
     await client.ws.close()
 
 
-async def a_heartbeat_and_a_chat_are_answered() -> None:
+async def a_heartbeat_is_answered() -> None:
     client = await connected()
-    for reply in (await client.heartbeat(dry_run=True), await client.chat("What happened overnight?")):
-        assert reply["type"] in ("heartbeat_status", "response", "error"), reply
-        assert isinstance(reply["payload"], dict), reply
+    reply = await client.heartbeat(dry_run=True)
+    assert reply["type"] in ("heartbeat_status", "error"), reply
+    assert isinstance(reply["payload"], dict), reply
+    await client.ws.close()
+
+
+async def a_chat_is_answered_by_its_response_with_memory_and_without() -> None:
+    client = await connected()
+    for reply in (await client.chat("What happened overnight?"), await client.chat("hi", no_memory=True)):
+        assert reply["type"] == "response", reply
+        assert reply["payload"]["text"], reply
+        assert reply["payload"]["tool_calls"] == [] and reply["payload"]["tokens_used"] == 0, reply
     await client.ws.close()
 
 
@@ -89,7 +97,8 @@ def main() -> None:
         status_is_answered_by_a_status_frame,
         a_skill_is_answered_by_its_response,
         twenty_calls_at_once_are_each_answered_by_their_own_id,
-        a_heartbeat_and_a_chat_are_answered,
+        a_heartbeat_is_answered,
+        a_chat_is_answered_by_its_response_with_memory_and_without,
     ):
         claim = f"{DOOR}: {body.__name__.replace('_', ' ')}"
         try:

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use openclaw_brain::{AgentSettings, ModelSettings};
 use openclaw_domain::SecretName;
 use serde_json::Value;
 
 use super::egress::EgressConfig;
 use super::limits::TenantLimitsFile;
+use super::models;
 use super::outgoing::OutgoingFile;
 use super::problem::Problems;
 use super::read::Object;
@@ -19,7 +21,7 @@ use super::sender::SenderFile;
 use super::skill_settings::{self, SettingsOfSkills};
 use super::unserved;
 
-const TOP: [&str; 13] = [
+const TOP: [&str; 15] = [
     "$schema",
     "gateway",
     "webhooks",
@@ -28,6 +30,8 @@ const TOP: [&str; 13] = [
     "limits",
     "secrets",
     "egress",
+    "models",
+    "agent",
     "retention",
     "channels",
     "mcp",
@@ -83,6 +87,10 @@ pub(crate) struct ConfigFile {
     pub(crate) secrets: BTreeMap<SecretName, SecretSource>,
     /// `egress`.
     pub(crate) egress: EgressConfig,
+    /// `models`.
+    pub(crate) models: ModelSettings,
+    /// `agent`.
+    pub(crate) agent: AgentSettings,
     /// `retention`.
     pub(crate) retention: RetentionConfig,
 }
@@ -186,6 +194,8 @@ impl ConfigFile {
         file.tenant_limits.refuse_disagreement(&file.limits, problems);
         file.secrets = secrets::read(&top, problems);
         file.egress = EgressConfig::read(&top, problems);
+        file.models = models::models(&top, problems);
+        file.agent = models::agent(&top, problems);
         file.retention = RetentionConfig::read(&top, problems);
         unserved::channels(&top, problems);
         unserved::mcp(&top, problems);

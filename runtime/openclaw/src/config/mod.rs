@@ -11,6 +11,7 @@ mod ingress;
 mod limits;
 mod listen;
 mod load;
+mod models;
 mod outgoing;
 mod parse;
 mod problem;

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use openclaw_brain::{AgentSettings, ModelSettings};
 use openclaw_domain::{CallLimits, Credential, Role, Secret, SecretName, TenantId, TenantLimits};
 use openclaw_server::deliveries::OutgoingEndpoint;
 use openclaw_server::settings::{ConfiguredToken, ServerSettings};
@@ -46,6 +47,10 @@ pub(crate) struct Config {
     pub(crate) of_tenants: BTreeMap<TenantId, OfTenant>,
     /// How this gateway reaches out.
     pub(crate) egress: EgressConfig,
+    /// Which language models there are.
+    pub(crate) models: ModelSettings,
+    /// The bounds of turns.
+    pub(crate) agent: AgentSettings,
     /// How long what happened is remembered.
     pub(crate) retention: RetentionConfig,
     /// The least level that is logged.
@@ -161,6 +166,8 @@ pub(crate) fn resolve(
         tenant_limits,
         of_tenants,
         egress: file.egress.clone(),
+        models: file.models.clone(),
+        agent: file.agent.clone(),
         retention: file.retention,
         max_instances: file.max_instances.and_then(|number| usize::try_from(number).ok()),
         log_level: log_level(file, problems),

@@ -724,3 +724,65 @@ fn a_message_with_gaps_is_sent_unless_the_endpoint_says_otherwise() {
     assert_eq!(of(r#", onPartial: "discard""#), OnPartial::Discard);
     assert_eq!(of(r#", onPartial: "refuse""#), OnPartial::Refuse);
 }
+
+#[test]
+fn models_are_read_with_their_usual_places_and_their_keys_by_name() {
+    let config = load(
+        r#"{
+            models: {
+                default: "fast",
+                aliases: { fast: "anthropic/claude-haiku-4-5" },
+                providers: {
+                    anthropic: { apiKeySecret: "anthropic-key" },
+                    ollama: { baseUrl: "http://127.0.0.1:11434/v1/", allowPrivate: true, models: ["a", { id: "b" }] },
+                },
+            },
+            agent: { maxToolCalls: 3, maxTokensPerDay: 1000, prompt: "be brief" },
+        }"#,
+    )
+    .unwrap();
+    let [anthropic, ollama] = config.models.providers.as_slice() else { panic!("{:?}", config.models) };
+    assert_eq!(
+        (anthropic.api.as_str(), anthropic.origin.to_string().as_str()),
+        ("anthropic-messages", "https://api.anthropic.com")
+    );
+    assert_eq!(anthropic.key.as_ref().map(ToString::to_string).as_deref(), Some("anthropic-key"));
+    assert_eq!((ollama.api.as_str(), ollama.path.as_str(), ollama.allow_private), ("openai-completions", "/v1", true));
+    assert_eq!(ollama.models, ["a", "b"]);
+    assert_eq!((config.agent.tool_calls, config.agent.tenant_tokens_per_day), (3, Some(1000)));
+    let usual = load("{}").unwrap();
+    assert!(usual.models.providers.is_empty() && usual.agent.tool_calls == 8);
+}
+
+#[test]
+fn a_key_in_the_file_and_a_plain_address_are_refused_by_name() {
+    let found = problems(
+        r#"{
+            models: {
+                default: 1,
+                providers: {
+                    a: { apiKey: "sk-secret", baseUrl: "http://models.example" },
+                    b: { apiKeySecret: "sk-SECRET", models: [1] },
+                    "c/d": { api: "anthropic" },
+                    e: { baseUrl: "nowhere" },
+                },
+            },
+            agent: { maxToolCalls: -1, promt: "" },
+        }"#,
+    );
+    for expected in [
+        "`models.default` is 1",
+        "`models.providers.a.baseUrl` is plain `http`",
+        "`models.providers.a.apiKey` is a key",
+        "`models.providers.b.apiKeySecret` is not named as a secret can be",
+        "`models.providers.b.models[0]` names no model",
+        "`models.providers.c/d` is no name of a provider",
+        "`models.providers.c/d.api` cannot be `anthropic`",
+        "`models.providers.e.baseUrl` is no URL",
+        "`agent.maxToolCalls` cannot be -1",
+        "`agent.promt` is not a known key",
+    ] {
+        assert!(found.iter().any(|line| line.contains(expected)), "{expected}: {found:#?}");
+    }
+    assert!(!found.iter().any(|line| line.contains("sk-")), "{found:#?}");
+}

@@ -21,9 +21,9 @@ async fn status_is_answered_as_status_with_what_a_dashboard_shows() {
     assert_eq!(payload["skills"][0]["name"], "echo");
     assert_eq!((&payload["sessions"], &payload["last_seq"]), (&json!(1), &json!(0)));
     let told = &payload["protocol"];
-    assert_eq!(told["commands"], json!(["status", "skill_invoke", "subscribe", "cancel"]));
+    assert_eq!(told["commands"], json!(["status", "skill_invoke", "subscribe", "cancel", "chat"]));
     let recorded = ["agent.task.completed", "agent.error", "channel.message.received", "security.alert"];
-    let events: Vec<_> = recorded.into_iter().chain(["tool_call", "progress", "tool_result", "gap"]).collect();
+    let events: Vec<_> = recorded.into_iter().chain(["tool_call", "progress", "tool_result", "delta", "gap"]).collect();
     assert_eq!(told["events"], json!(events), "no channel is served, so none can be disconnected");
 }
 
@@ -80,7 +80,11 @@ async fn every_refusal_is_an_error_under_the_id_of_its_request() {
     let gateway = Gateway::start().await;
     let mut client = gateway.client(TOKEN).await;
     for (kind, payload, code) in [
-        ("chat", json!({ "text": "hi" }), "NOT_CONFIGURED"),
+        ("chat", json!({}), "INVALID_REQUEST"),
+        ("chat", json!({ "text": " " }), "INVALID_REQUEST"),
+        ("chat", json!({ "text": "hi", "context": { "user": "" } }), "INVALID_REQUEST"),
+        ("chat", json!({ "text": "hi", "deadline_ms": 0 }), "INVALID_REQUEST"),
+        ("chat", json!({ "text": "fail" }), "MODEL_FAILED"),
         ("heartbeat_trigger", json!({}), "NOT_CONFIGURED"),
         ("approval", json!({}), "NOT_CONFIGURED"),
         ("dance", json!({}), "INVALID_REQUEST"),

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use openclaw_domain::ports::{Accepted, Inbox, InboxEntry, InboxRecord, OwedCall};
-use openclaw_domain::ports::{AuditEntry, Guests, Journal, NamedToken, NewToken, Tokens, TraceEntry};
+use openclaw_domain::ports::{AuditEntry, Brain, Guests, Journal, NamedToken, NewToken, Tokens, TraceEntry};
 use openclaw_domain::{
     Content, Credential, Digest, EgressCall, EgressReply, Event, Failure, FailureCode, IngressCall, IngressReply,
-    Installed, InvocationId, NewEvent, Progress, Refusal, Role, Secret, TenantId, Timestamp, ToolCall, ToolOutput,
-    ToolReply, ToolResult, WebhookId, World,
+    Installed, InvocationId, Memory, NewEvent, Progress, Refusal, Role, Secret, TenantId, Timestamp, ToolCall,
+    ToolOutput, ToolReply, ToolResult, TurnCall, TurnEvent, TurnReply, TurnRequest, TurnSink, WebhookId, World,
 };
 use sha2::Digest as _;
 use std::time::Duration;
@@ -151,6 +151,84 @@ impl Guests for FakeGuests {
 
     async fn transform_egress(&self, _: EgressCall) -> Result<EgressReply, Refusal> {
         Err(Refusal::SkillNotFound("no transform here".to_owned()))
+    }
+}
+
+/// An agent that says what it was asked: `{text, model, user, channel, no_memory}`. `wait` first waits like the skill of
+/// that name, `call` calls it between a `tool_call` and its result, `fail` fails, `speak` says two pieces first.
+pub(crate) struct FakeBrain {
+    pub(crate) guests: Arc<FakeGuests>,
+}
+
+/// Says how its tool ended, as the agent's own guard does.
+struct Announced {
+    sink: TurnSink,
+    output: &'static str,
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        self.sink.say(TurnEvent::ToolResult {
+            call_id: "call-1".to_owned(),
+            skill: "wait".to_owned(),
+            tool: "run".to_owned(),
+            output: self.output.to_owned(),
+            is_error: self.output != "waited",
+            duration: Duration::from_millis(1),
+        });
+    }
+}
+
+#[async_trait]
+impl Brain for FakeBrain {
+    async fn turn(&self, request: TurnRequest) -> Result<TurnReply, Refusal> {
+        let TurnRequest { text, model, conversation, memory, sink, .. } = &request;
+        match text.as_str() {
+            "fail" => {
+                let reason = "`test` answered 401".to_owned();
+                return Err(Refusal::ModelFailed {
+                    model: "test/x".to_owned(),
+                    reason,
+                    hint: "set the key".to_owned(),
+                });
+            }
+            "speak" => ["good ", "day"].into_iter().for_each(|piece| sink.say(TurnEvent::Delta(piece.to_owned()))),
+            "wait" | "call" => {
+                let mut announced = None;
+                if text == "call" {
+                    sink.say(TurnEvent::ToolCall {
+                        call_id: "call-1".to_owned(),
+                        skill: "wait".to_owned(),
+                        tool: "run".to_owned(),
+                        arguments: "{\"n\": 1.10}".to_owned(),
+                    });
+                    announced = Some(Announced { sink: sink.clone(), output: "the request was cancelled" });
+                }
+                self.guests.begun.add_permits(1);
+                self.guests.gate.acquire().await.unwrap().forget();
+                announced.iter_mut().for_each(|announced| announced.output = "waited");
+            }
+            _ => {}
+        }
+        let text = serde_json::json!({
+            "text": text, "model": model, "user": conversation.user, "channel": conversation.channel,
+            "tenant": conversation.tenant.as_str(), "no_memory": *memory == Memory::Off,
+        });
+        let call = TurnCall {
+            call_id: "call-1".to_owned(),
+            skill: "wait".to_owned(),
+            tool: "run".to_owned(),
+            arguments: "not json".to_owned(),
+            is_error: false,
+            duration: Duration::from_millis(1),
+        };
+        Ok(TurnReply {
+            text: text.to_string(),
+            tool_calls: if request.text == "call" { vec![call] } else { Vec::new() },
+            tokens_used: 847,
+            model: "test/x".to_owned(),
+            duration: Duration::from_millis(2),
+        })
     }
 }
 

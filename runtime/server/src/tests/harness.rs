@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
-use super::fakes::{FakeGuests, MemoryJournal, MemoryTokens, NoInbox, settings};
+use super::fakes::{FakeBrain, FakeGuests, MemoryJournal, MemoryTokens, NoInbox, settings};
 use crate::settings::ServerSettings;
 use crate::{Bus, Server, ServerParts};
 
@@ -54,6 +54,7 @@ impl Gateway {
         let server = Server::new(ServerParts {
             settings: Arc::clone(&settings),
             guests: guests.clone(),
+            brain: Arc::new(FakeBrain { guests: guests.clone() }),
             journal: journal.clone(),
             inbox: Arc::new(NoInbox),
             tokens: tokens.clone(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod fakes;
 
+mod chatting;
 mod closing;
 mod commands;
 mod harness;

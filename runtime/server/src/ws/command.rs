@@ -7,7 +7,7 @@ pub(crate) const COMMANDS: [&str; 8] =
     ["status", "skill_invoke", "subscribe", "cancel", "chat", "heartbeat_trigger", "approval", "unknown"];
 
 /// The commands this build serves.
-pub(super) const SERVED: &[&str] = &["status", "skill_invoke", "subscribe", "cancel"];
+pub(super) const SERVED: &[&str] = &["status", "skill_invoke", "subscribe", "cancel", "chat"];
 
 /// A command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,6 @@ impl Command {
 /// What a command without its part is told.
 pub(super) fn not_configured(command: Command) -> Refusal {
     let (what, hint) = match command {
-        Command::Chat => ("a model to chat with", "call a skill with `skill_invoke`; `status` lists the skills"),
         Command::HeartbeatTrigger => ("a heartbeat", "call a skill with `skill_invoke`; `status` lists the skills"),
         _ => ("approvals", "an operator grants with the `openclaw` command line"),
     };

@@ -50,7 +50,13 @@ impl Held {
 
 /// The bytes an outcome holds, near enough: what is not a result is small, or shared.
 fn weight(outcome: &Outcome) -> usize {
-    let Outcome::Tool(_, Ok(reply)) = outcome else { return 0 };
+    let reply = match outcome {
+        Outcome::Tool(_, Ok(reply)) => reply,
+        Outcome::Turn(_, Ok(reply)) => {
+            return reply.text.len() + reply.tool_calls.iter().map(|call| call.arguments.len()).sum::<usize>();
+        }
+        _ => return 0,
+    };
     match &reply.output {
         ToolOutput::Complete(result) => {
             result.content.iter().map(content_bytes).sum::<usize>() + result.structured.as_ref().map_or(0, String::len)

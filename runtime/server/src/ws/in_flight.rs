@@ -9,10 +9,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use openclaw_domain::{Progress, ProgressSink, Refusal, ToolReply, TraceId};
+use openclaw_domain::{Progress, ProgressSink, Refusal, ToolReply, TraceId, TurnReply};
 use openclaw_protocol::RequestId;
 use tokio::sync::oneshot;
 
+use super::chat::Chat;
 use super::command::Command;
 use super::idempotency::{KeptReply, Ticket};
 use crate::bus::Subscriber;
@@ -79,6 +80,8 @@ impl Said {
 pub(super) enum Work<'a> {
     /// A tool.
     Tool(Call, BoxFuture<'a, Result<ToolReply, Refusal>>),
+    /// A turn of the agent.
+    Turn(Chat, BoxFuture<'a, Result<TurnReply, Refusal>>),
     /// The newest `seq`, for a status reply.
     Status(BoxFuture<'a, Result<i64, Refusal>>),
     /// The newest `seq`, for a subscription that begins after `since`.
@@ -91,6 +94,8 @@ pub(super) enum Work<'a> {
 pub(super) enum Outcome {
     /// A tool's reply.
     Tool(Call, Result<ToolReply, Refusal>),
+    /// A turn's reply.
+    Turn(Chat, Result<TurnReply, Refusal>),
     /// For a status reply.
     Status(Result<i64, Refusal>),
     /// For a subscription.
@@ -131,10 +136,20 @@ impl<'a> InFlight<'a> {
         }
     }
 
-    /// Stops it without an answer: its guest ends. What is left is the tool call it was, if it was one.
-    pub(super) fn into_call(self) -> Option<(Request, Call)> {
+    /// The request and its turn, if it is the turn with this number.
+    pub(super) fn chat(&self, number: u64) -> Option<(&Request, &Chat)> {
+        match &self.parts {
+            Some((request, Work::Turn(chat, _))) if chat.number == number => Some((request, chat)),
+            _ => None,
+        }
+    }
+
+    /// Stops it without an answer: its guests end. What is left is the request, if it acted, and the tool call it was,
+    /// if it was one; a turn records its own.
+    pub(super) fn into_acted(self) -> Option<(Request, Option<Call>)> {
         match self.parts {
-            Some((request, Work::Tool(call, _))) => Some((request, call)),
+            Some((request, Work::Tool(call, _))) => Some((request, Some(call))),
+            Some((request, Work::Turn(..))) => Some((request, None)),
             _ => None,
         }
     }
@@ -157,6 +172,7 @@ impl Future for InFlight<'_> {
         let answer = match work {
             _ if is_cancelled => Poll::Ready(Answer::Cancelled),
             Work::Tool(_, future) => future.as_mut().poll(cx).map(Answer::Tool),
+            Work::Turn(_, future) => future.as_mut().poll(cx).map(Answer::Turn),
             Work::Status(future) | Work::Subscribe(_, future) => future.as_mut().poll(cx).map(Answer::Seq),
             Work::Repeat(reply) => Pin::new(reply).poll(cx).map(|reply| reply.map_or(Answer::Cancelled, Answer::Reply)),
         };
@@ -172,6 +188,7 @@ impl Future for InFlight<'_> {
 /// What a polled future said.
 enum Answer {
     Tool(Result<ToolReply, Refusal>),
+    Turn(Result<TurnReply, Refusal>),
     Seq(Result<i64, Refusal>),
     Reply(Arc<KeptReply>),
     Cancelled,
@@ -181,10 +198,12 @@ impl Work<'_> {
     fn outcome(self, answer: Answer) -> Outcome {
         match (self, answer) {
             (Self::Tool(call, _), Answer::Tool(result)) => Outcome::Tool(call, result),
+            (Self::Turn(chat, _), Answer::Turn(result)) => Outcome::Turn(chat, result),
             (Self::Status(_), Answer::Seq(result)) => Outcome::Status(result),
             (Self::Subscribe(since, _), Answer::Seq(result)) => Outcome::Subscribe(since, result),
             (Self::Repeat(_), Answer::Reply(reply)) => Outcome::Repeat(Ok(reply)),
             (Self::Tool(call, _), _) => Outcome::Tool(call, Err(Refusal::Cancelled)),
+            (Self::Turn(chat, _), _) => Outcome::Turn(chat, Err(Refusal::Cancelled)),
             (Self::Status(_), _) => Outcome::Status(Err(Refusal::Cancelled)),
             (Self::Subscribe(since, _), _) => Outcome::Subscribe(since, Err(Refusal::Cancelled)),
             (Self::Repeat(_), _) => Outcome::Repeat(Err(Refusal::Cancelled)),

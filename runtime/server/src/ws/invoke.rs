@@ -23,13 +23,13 @@ use openclaw_protocol::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::idempotency::{Claim, KeptReply};
+use super::idempotency::{Claim, KeptReply, Ticket};
 use super::in_flight::{Call, InFlight, Request, Said, Work};
 use super::session::{Session, payload};
 use crate::reply::error_payload;
 
 /// Longest idempotency key in bytes.
-const KEY_BYTES: usize = 256;
+pub(super) const KEY_BYTES: usize = 256;
 /// Text of a result that is kept in its event; the reply has all of it.
 const EVENT_TEXT_BYTES: usize = 64 << 10;
 
@@ -50,6 +50,9 @@ fn names(target: &str) -> (&str, &str) {
     target.split_once('/').unwrap_or((target, target))
 }
 
+/// A request that is the first under its key, if it has one, and the key to settle; `None` for a repeat.
+pub(super) type Claimed = Option<(Request, Option<Ticket>)>;
+
 impl<'a> Session<'a> {
     /// Begins a call. What is refused at once comes back with its refusal.
     pub(super) async fn invoke(&mut self, mut request: Request, text: &str) -> Result<(), (Request, Refusal)> {
@@ -65,25 +68,8 @@ impl<'a> Session<'a> {
             Ok(tool_call) => tool_call,
             Err(refusal) => return Err((request, refusal)),
         };
-        let mut ticket = None;
-        if let Some(key) = &invoke.idempotency_key {
-            match self.access.account.replies.claim(key, fingerprint(&invoke)) {
-                Claim::First(first) => ticket = Some(first),
-                Claim::Wait(reply) => {
-                    self.in_flight.push(InFlight::new(request, Work::Repeat(reply)));
-                    return Ok(());
-                }
-                Claim::Done(kept) => {
-                    self.reply(&request, kept.kind, &kept.payload);
-                    return Ok(());
-                }
-                Claim::Conflict => {
-                    let reason = "was used before with another skill or other arguments: choose a new one";
-                    return Err((request, Refusal::invalid("payload.idempotency_key", reason)));
-                }
-                Claim::Full => return Err((request, Refusal::QueueFull("idempotency"))),
-            }
-        }
+        let key = invoke.idempotency_key.as_deref();
+        let Some((request, ticket)) = self.claim(request, key, fingerprint(&invoke))? else { return Ok(()) };
         let mut call =
             Call { target: invoke.skill.into_owned(), number: self.next_call, is_announced: false, ticket, said };
         self.next_call += 1;
@@ -102,6 +88,28 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Claims an idempotency key, if the client gave one. `None`: it is a repeat, which was answered or waits.
+    #[expect(clippy::result_large_err, reason = "it is handed on at once; a box would cost each refusal an allocation")]
+    pub(super) fn claim(
+        &mut self,
+        request: Request,
+        key: Option<&str>,
+        fingerprint: u64,
+    ) -> Result<Claimed, (Request, Refusal)> {
+        let Some(key) = key else { return Ok(Some((request, None))) };
+        match self.access.account.replies.claim(key, fingerprint) {
+            Claim::First(first) => return Ok(Some((request, Some(first)))),
+            Claim::Wait(reply) => self.in_flight.push(InFlight::new(request, Work::Repeat(reply))),
+            Claim::Done(kept) => self.reply(&request, kept.kind, &kept.payload),
+            Claim::Conflict => {
+                let reason = "was used before with another skill or other arguments: choose a new one";
+                return Err((request, Refusal::invalid("payload.idempotency_key", reason)));
+            }
+            Claim::Full => return Err((request, Refusal::QueueFull("idempotency"))),
+        }
+        Ok(None)
     }
 
     fn tool_call(&self, request: &Request, invoke: &SkillInvoke<'_>, said: &Arc<Said>) -> Result<ToolCall, Refusal> {
@@ -150,7 +158,7 @@ impl<'a> Session<'a> {
     }
 
     /// Sends a live frame to this session, and to the others of the tenant that subscribed to its type.
-    fn show(&mut self, kind: &'static str, payload: &impl Serialize) {
+    pub(super) fn show(&mut self, kind: &'static str, payload: &impl Serialize) {
         let envelope = Envelope { kind, id: None, payload, timestamp: self.state.clock.now() };
         if !self.state.bus.has_subscribers() {
             return self.output.text(&envelope);
@@ -160,6 +168,15 @@ impl<'a> Session<'a> {
                 self.output.printed(&frame);
                 self.state.bus.publish_live(&self.subscriber, kind, &frame);
             }
+            Err(error) => tracing::error!(%error, "a frame could not be printed"),
+        }
+    }
+
+    /// Sends a live frame only to the other sessions of the tenant that subscribed to its type.
+    pub(super) fn show_others(&mut self, kind: &'static str, payload: &impl Serialize) {
+        let envelope = Envelope { kind, id: None, payload, timestamp: self.state.clock.now() };
+        match serde_json::to_string(&envelope) {
+            Ok(frame) => self.state.bus.publish_live(&self.subscriber, kind, &frame),
             Err(error) => tracing::error!(%error, "a frame could not be printed"),
         }
     }
@@ -241,14 +258,14 @@ impl<'a> Session<'a> {
             trace_id: request.trace,
         };
         self.reply(request, "response", &payload);
-        settle(call, "response", &payload, true);
+        settle(&mut call.ticket, "response", &payload, true);
     }
 
     fn send_refusal(&mut self, request: &Request, call: &mut Call, refusal: &Refusal) {
         self.refuse(request, refusal);
         if call.ticket.is_some() {
             let payload = error_payload(refusal, Some(request.command.as_str()), Some(request.trace));
-            settle(call, "error", &payload, has_run(refusal) && !matches!(refusal, Refusal::Cancelled));
+            settle(&mut call.ticket, "error", &payload, has_run(refusal) && !matches!(refusal, Refusal::Cancelled));
         }
     }
 
@@ -285,8 +302,8 @@ impl<'a> Session<'a> {
 }
 
 /// Gives the reply to those who wait under the same key.
-fn settle(call: &mut Call, kind: &'static str, payload: &impl Serialize, is_final: bool) {
-    let Some(ticket) = call.ticket.take() else { return };
+pub(super) fn settle(ticket: &mut Option<Ticket>, kind: &'static str, payload: &impl Serialize, is_final: bool) {
+    let Some(ticket) = ticket.take() else { return };
     match serde_json::value::to_raw_value(payload) {
         Ok(payload) => ticket.settle(&Arc::new(KeptReply { kind, payload }), is_final),
         Err(error) => tracing::error!(%error, "a reply could not be kept"),
@@ -333,6 +350,6 @@ fn text_of(output: &ToolOutput) -> Cow<'_, str> {
 }
 
 /// Milliseconds, to the microsecond.
-fn millis(duration: Duration) -> f64 {
+pub(super) fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }

@@ -3,6 +3,7 @@
 //! One task owns one socket. A session reads frames, runs commands and writes replies without handing anything to
 //! another task; a skill call is polled where its frame was read.
 
+mod chat;
 mod command;
 mod held;
 mod idempotency;

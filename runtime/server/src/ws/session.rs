@@ -258,8 +258,10 @@ impl<'a> Session<'a> {
             self.output = Output::default();
         }
         for running in std::mem::take(&mut self.in_flight) {
-            if let Some((request, call)) = running.into_call() {
-                self.record_fault(&request, &call, &Refusal::Cancelled);
+            if let Some((request, call)) = running.into_acted() {
+                if let Some(call) = call {
+                    self.record_fault(&request, &call, &Refusal::Cancelled);
+                }
                 self.log(&request, Code::Cancelled.as_str());
             }
         }
@@ -342,6 +344,7 @@ impl<'a> Session<'a> {
         let state = self.state;
         match request.command {
             Command::SkillInvoke => return self.invoke(request, frame.payload).await,
+            Command::Chat => return self.chat(request, frame.payload),
             Command::Status => {
                 let tenant = self.subscriber.tenant.clone();
                 let seq = Box::pin(async move { state.journal.last_seq(&tenant).await });
@@ -367,7 +370,7 @@ impl<'a> Session<'a> {
                 Ok(cancel) => self.cancel(&request, &cancel.request_id),
                 Err(refusal) => return Err((request, refusal)),
             },
-            Command::Chat | Command::HeartbeatTrigger | Command::Approval => {
+            Command::HeartbeatTrigger | Command::Approval => {
                 let refusal = not_configured(request.command);
                 return Err((request, refusal));
             }
@@ -393,6 +396,7 @@ impl<'a> Session<'a> {
     fn finish(&mut self, Finished { request, outcome }: Finished) {
         match outcome {
             Outcome::Tool(call, result) => self.finish_call(&request, call, result),
+            Outcome::Turn(chat, result) => self.finish_chat(&request, chat, result),
             Outcome::Status(Ok(last_seq)) => self.reply_status(&request, last_seq),
             Outcome::Subscribe(since, Ok(seq)) => {
                 let events = self.subscriber.patterns();
@@ -452,6 +456,8 @@ impl<'a> Session<'a> {
         let in_flight = std::mem::take(&mut self.in_flight);
         if let Some((request, call)) = in_flight.iter().find_map(|running| running.call(number)) {
             self.show_progress(request, call, &call.said.take());
+        } else if let Some((request, chat)) = in_flight.iter().find_map(|running| running.chat(number)) {
+            self.show_turn(request, &chat.seen.take());
         }
         self.in_flight = in_flight;
     }

@@ -10,7 +10,7 @@ use super::{MAX_IN_FLIGHT, MESSAGE_BYTES};
 use crate::mailbox::EVENT_QUEUE;
 
 /// What a session may be sent unasked; only what this gateway can send.
-const EVENTS: [&str; 8] = [
+const EVENTS: [&str; 9] = [
     EventKind::TaskCompleted.as_str(),
     EventKind::Error.as_str(),
     EventKind::MessageReceived.as_str(),
@@ -18,6 +18,7 @@ const EVENTS: [&str; 8] = [
     "tool_call",
     "progress",
     "tool_result",
+    "delta",
     "gap",
 ];
 
