@@ -16,6 +16,7 @@ run_checks
 stage "guest targets" bash scripts/guest-targets.sh
 need_apt strace strace || skip "strace" "not installed, and installing it needs root and apt-get; tests that count syscalls skip"
 need_apt curl curl || skip "curl" "not installed, and installing it needs root and apt-get"
+need_nginx || skip "nginx" "nginx-light is not installed, and installing it needs root and apt-get; tests with nginx in front skip"
 need_node || skip "node" "neither npm nor its packages could be had"
 need_python || skip "python" "no virtual environment could be made"
 need_vendors || skip "vendors" "the libraries of webhook senders could not be had; tests that let them sign skip"
