@@ -1,7 +1,7 @@
 //! Capability `http`: stock `wasi:http`, as far as the grant goes and no further.
 
 use openclaw_domain::{EventKind, Powers};
-use openclaw_tests::{Loopback, TestRegistry, told};
+use openclaw_tests::{Loopback, TestRegistry, told, until};
 use serde_json::{Value, json};
 
 use crate::guests::POWERS;
@@ -140,6 +140,29 @@ async fn headers_without_end_end_the_call_and_nothing_else() {
     let refused = told(registry.call("powers/headers", json!({})).await);
     assert!(refused.contains("SKILL_TRAPPED") || refused.contains("after "), "{refused}");
     assert_eq!(told(registry.call("powers/fetch", request(&server, "/hello")).await), "it went well: 200 hello");
+}
+
+#[tokio::test]
+async fn a_call_with_many_requests_waits_for_itself_and_its_tenant_does_not() {
+    let server = Loopback::start().await;
+    let registry = reaching(&server).await;
+    let tenant = openclaw_domain::TenantId::default();
+    let many = |path: &str| json!({ "host": server.address(), "path": path, "times": 100 });
+    let crowd = registry.begin(&tenant, "powers/crowd", &many("/hang"));
+    until(|| server.seen().len() == 16).await;
+    assert_eq!(told(registry.call("powers/fetch", request(&server, "/hello")).await), "it went well: 200 hello");
+    assert_eq!(server.seen().len(), 17);
+    crowd.drop_it().await;
+    // A request that is over makes room for the next.
+    assert_eq!(told(registry.call("powers/crowd", many("/hello")).await), "it went well: 100 answers");
+}
+
+#[tokio::test]
+async fn the_texts_of_a_request_are_short_before_they_are_kept() {
+    let server = Loopback::start().await;
+    let registry = reaching(&server).await;
+    let told = told(registry.call("powers/long-texts", json!({})).await);
+    assert_eq!(told, "it went well: short [true, true, true], long [false, false, false]");
 }
 
 #[tokio::test]

@@ -64,6 +64,33 @@ async fn a_capability_nobody_granted_is_a_trap_that_names_it() {
 }
 
 #[tokio::test]
+async fn one_answer_and_all_values_that_wait_to_be_swapped_hold_so_many_bytes_of_the_gateways_memory() {
+    let registry = remembering().await;
+    let big = |by: u32| json!({ "bucket": "notes", "key": "big", "by": by });
+    assert_eq!(says(&registry, "same", big(4)).await, "it went well: 4 values; 4 values");
+    let refused = says(&registry, "same", big(1000)).await;
+    assert_eq!(
+        refused.matches("the values are more than 4194304 bytes at once; ask for fewer keys").count(),
+        2,
+        "{refused}"
+    );
+    assert_eq!(says(&registry, "hoard", big(4)).await, "it went well: 4 held");
+    let refused = says(&registry, "hoard", big(250)).await;
+    assert!(refused.starts_with("it went well: after 4: Error::Other(\"values that wait to be swapped"), "{refused}");
+    assert!(refused.ends_with("; without them: true"), "what is dropped is given back: {refused}");
+}
+
+#[tokio::test]
+async fn a_name_that_hides_or_reorders_text_is_in_no_command() {
+    let registry = remembering().await;
+    for bucket in ["a\u{202e}b", "a\u{200b}", "a b", "é"] {
+        let refused = registry.refused_with("powers/get", json!({ "bucket": bucket, "key": "a" })).await;
+        assert!(refused.starts_with("CAPABILITY_DENIED") && !refused.contains("hint:"), "{refused}");
+        assert!(!refused.contains(bucket) || bucket.is_ascii() || bucket == "é", "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_guest_keeps_no_more_than_its_quota_and_another_is_not_bothered() {
     let registry = remembering().await;
     registry.policy.limit(|limits| limits.kv_bytes = 100_000);

@@ -13,10 +13,18 @@ use serde_json::{Value, json};
 use crate::capability_http::{powers, reaching};
 use crate::guests::POWERS;
 
+const MANIFEST: &str =
+    "name = \"powers\"\nversion = \"0.1.0\"\ndescription = \"Uses every capability\"\nworld = \"skill\"\n";
+
+/// One that asks for `http` without saying of what, as a skill does whose URL is a setting.
+fn asking_openly(buckets: &str) -> Vec<u8> {
+    let manifest =
+        format!("{MANIFEST}[[capabilities]]\nname = \"http\"\nreason = \"asks a URL that you set\"\n{buckets}");
+    with_manifest(&std::fs::read(POWERS).unwrap(), &manifest)
+}
+
 fn asking(buckets: &[&str]) -> Vec<u8> {
-    let mut manifest = String::from(
-        "name = \"powers\"\nversion = \"0.1.0\"\ndescription = \"Uses every capability\"\nworld = \"skill\"\n",
-    );
+    let mut manifest = String::from(MANIFEST);
     if !buckets.is_empty() {
         let wants = buckets.iter().map(|bucket| format!("\"{bucket}\"")).collect::<Vec<_>>().join(", ");
         manifest += &format!("[[capabilities]]\nname = \"kv\"\nreason = \"to remember\"\nkv = [{wants}]\n");
@@ -41,6 +49,59 @@ async fn without_a_grant_a_call_is_refused_with_the_command_its_author_asks_for(
     assert!(refused.ends_with("hint: openclaw skills grant powers --kv 'notes'"), "{refused}");
     registry.grant("powers", powers(&["kv notes"])).await;
     assert_eq!(told(registry.call("powers/get", note()).await), "it went well: nothing (false)");
+}
+
+#[tokio::test]
+async fn pasting_the_command_of_each_denial_leads_to_a_call_that_passes() {
+    let server = Loopback::start().await;
+    let registry = TestRegistry::serving(&[]).await;
+    let buckets = "[[capabilities]]\nname = \"kv\"\nreason = \"to remember\"\nkv = [\"notes\"]\n";
+    install(&registry, asking_openly(buckets)).await;
+    let both = json!({ "request": { "host": server.address(), "path": "/health/api-v2" }, "bucket": "notes" });
+    let first = registry.refused_with("powers/fetch-then-get", both.clone()).await;
+    assert!(first.contains("its author asks for `http` without saying of what, so that is still open"), "{first}");
+    assert!(first.ends_with("hint: openclaw skills grant powers --kv 'notes'"), "{first}");
+
+    registry.grant("powers", powers(&["kv notes"])).await;
+    let second = registry.refused_with("powers/fetch-then-get", both.clone()).await;
+    let (rule, key) = (format!("GET {}/health/api-v2", server.origin()), server.origin());
+    let hint = format!("hint: openclaw skills grant powers --http '{rule}' --private '{key}'");
+    assert!(second.starts_with("CAPABILITY_DENIED") && second.ends_with(&hint), "{second}");
+    // What nobody asked for and nobody granted is not there at all.
+    let unasked = registry.refused_with("powers/config-all", json!({})).await;
+    assert!(unasked.contains("nothing of `config` is granted"), "{unasked}");
+
+    let (rule, key) = (format!("http {rule}"), format!("private {key}"));
+    registry.grant("powers", powers(&["kv notes", &rule, &key])).await;
+    assert_eq!(told(registry.call("powers/fetch-then-get", both).await), "it went well: 200 hello (1)");
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn where_nothing_is_said_of_what_is_asked_for_the_denial_names_the_run_that_finds_it_out() {
+    let registry = TestRegistry::serving(&[]).await;
+    install(&registry, asking_openly("")).await;
+    let refused = registry.refused_with("powers/fetch", json!({ "host": "a.example", "path": "/" })).await;
+    assert!(refused.ends_with("still open: `openclaw skills grant powers --learn -` finds it out"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_is_removed_or_disabled_ends_where_it_is() {
+    let server = Loopback::start().await;
+    let registry = reaching(&server).await;
+    let (tenant, name) = (TenantId::default(), "powers".parse().unwrap());
+    let hang = json!({ "host": server.address(), "path": "/hang" });
+    let call = registry.begin(&tenant, "powers/fetch", &hang);
+    until(|| server.seen().len() == 1).await;
+    registry.registry.set_enabled(&tenant, &name, false).await.unwrap();
+    let ended = call.ended().await;
+    assert_eq!(ended, "CAPABILITY_DENIED: `powers` was denied `to go on` (http): the skill was disabled");
+    registry.registry.set_enabled(&tenant, &name, true).await.unwrap();
+    let call = registry.begin(&tenant, "powers/fetch", &hang);
+    until(|| server.seen().len() == 2).await;
+    assert!(registry.registry.remove(&tenant, &name).await.unwrap());
+    let ended = call.ended().await;
+    assert_eq!(ended, "CAPABILITY_DENIED: `powers` was denied `to go on` (http): the skill was removed");
 }
 
 #[tokio::test]
@@ -90,6 +151,7 @@ async fn a_grant_for_other_bytes_or_other_imports_holds_for_nobody() {
     registry.grant_to(&tenant, "powers", powers(&["kv notes"]), |grant| grant.component = other).await;
     let refused = registry.refused_with("powers/get", note()).await;
     assert!(refused.contains(&format!("the grant is for another component: {other}")), "{refused}");
+    assert!(!refused.contains("hint:"), "what others of this name held is offered to nobody: {refused}");
     registry.grant_to(&tenant, "powers", powers(&["kv notes"]), |grant| drop(grant.imports.pop())).await;
     let refused = registry.refused_with("powers/get", note()).await;
     assert!(refused.contains("the grant is for another set of imports"), "{refused}");

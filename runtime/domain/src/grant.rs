@@ -266,12 +266,23 @@ impl fmt::Display for Denial {
     }
 }
 
+/// What a command line needs to be about this tenant: nothing for `default`, else ` --tenant acme` with the space
+/// before it. Pasted without it, a command meant for one tenant changes another.
+pub fn tenant_option(tenant: &TenantId) -> String {
+    match *tenant == TenantId::default() {
+        true => String::new(),
+        false => format!(" --tenant {tenant}"),
+    }
+}
+
+/// The command line that gives a secret its value, ready to paste into a shell.
+pub fn secret_command(tenant: &TenantId, name: &SecretName) -> String {
+    format!("openclaw secrets set {name}{}", tenant_option(tenant))
+}
+
 /// The command line that grants these powers, ready to paste into a shell.
 pub fn grant_command(tenant: &TenantId, skill: &SkillName, powers: &Powers) -> String {
-    let mut command = format!("openclaw skills grant {skill}");
-    if *tenant != TenantId::default() {
-        command.push_str(&format!(" --tenant {tenant}"));
-    }
+    let mut command = format!("openclaw skills grant {skill}{}", tenant_option(tenant));
     for (option, value) in powers.lines() {
         // A guest chose part of this text, and people paste it: everything is quoted, and a quote ends nothing.
         command.push_str(&format!(" --{option} '{}'", value.replace('\'', r"'\''")));
@@ -288,6 +299,16 @@ mod tests {
         let powers = Powers { kv: BTreeSet::from(["a'; rm -rf /; '".to_owned()]), ..Powers::default() };
         let command = grant_command(&TenantId::default(), &"s".parse().unwrap(), &powers);
         assert_eq!(command, r"openclaw skills grant s --kv 'a'\''; rm -rf /; '\'''");
+    }
+
+    #[test]
+    fn a_command_is_for_the_tenant_it_is_about() {
+        let (ours, acme) = (TenantId::default(), "acme".parse().unwrap());
+        let (name, skill) = ("token".parse().unwrap(), "notes".parse().unwrap());
+        assert_eq!(secret_command(&ours, &name), "openclaw secrets set token");
+        assert_eq!(secret_command(&acme, &name), "openclaw secrets set token --tenant acme");
+        let powers = Powers { kv: BTreeSet::from(["a".to_owned()]), ..Powers::default() };
+        assert_eq!(grant_command(&acme, &skill, &powers), "openclaw skills grant notes --tenant acme --kv 'a'");
     }
 
     #[test]

@@ -41,7 +41,10 @@ pub use egress::{
 };
 pub use egress_transform::{EgressCall, EgressEvent, EgressOutcome, EgressReply};
 pub use event::{Event, EventKind, NewEvent, Severity};
-pub use grant::{Capability, Denial, Grant, GrantLimits, Powers, SecretPurpose, SecretUse, grant_command};
+pub use grant::{
+    Capability, Denial, Grant, GrantLimits, Powers, SecretPurpose, SecretUse, grant_command, secret_command,
+    tenant_option,
+};
 pub use http_rule::{HttpRule, HttpRuleError};
 pub use ids::{
     Digest, EndpointName, IdError, InvocationId, SecretName, SkillName, TenantId, ToolName, TraceId, WebhookId,

@@ -4,9 +4,11 @@
 //! Invariant: a change is checked against the quota in the transaction that writes it, and every change goes through
 //! the one writer: parallel changes add up, and none passes the quota together with another.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use openclaw_domain::ports::{Bucket, Kv, KvChange, KvError, KvQuota, KvUse, Swapped};
+use openclaw_domain::ports::{Bucket, KV_ANSWER_BYTES, Kv, KvChange, KvError, KvQuota, KvUse, Swapped};
 use openclaw_domain::{Refusal, SkillName, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -34,9 +36,9 @@ impl Kv for Storage {
         let read = self.inner.readers.read(move |conn| {
             // One snapshot for all keys: what one change wrote together is read together.
             let snapshot = conn.unchecked_transaction()?;
-            keys.iter().map(|key| get(&snapshot, &bucket, key)).collect()
+            get_all(&snapshot, &bucket, &keys)
         });
-        Ok(read.await?)
+        read.await?
     }
 
     async fn change(&self, bucket: &Bucket, changes: Vec<KvChange>, quota: KvQuota) -> Result<(), KvError> {
@@ -149,6 +151,30 @@ fn get(conn: &Connection, bucket: &Bucket, key: &str) -> rusqlite::Result<Option
     conn.prepare_cached(GET)?
         .query_row(params![tenant.as_str(), skill.as_str(), name, key], |row| row.get::<_, Vec<u8>>(0).map(Bytes::from))
         .optional()
+}
+
+/// The values of keys, each read once however often it is named, and no more of them than one answer may hold: a guest
+/// chose the list, and nothing of its own limits counts before it has the answer.
+fn get_all(
+    conn: &Connection,
+    bucket: &Bucket,
+    keys: &[String],
+) -> rusqlite::Result<Result<Vec<Option<Bytes>>, KvError>> {
+    let mut known: HashMap<&str, Option<Bytes>> = HashMap::with_capacity(keys.len());
+    let (mut values, mut bytes) = (Vec::with_capacity(keys.len()), 0);
+    for key in keys {
+        let value = match known.get(key.as_str()) {
+            Some(value) => value.clone(),
+            None => get(conn, bucket, key)?,
+        };
+        bytes += value.as_ref().map_or(0, Bytes::len) as u64;
+        if bytes > KV_ANSWER_BYTES {
+            return Ok(Err(KvError::TooMuchAtOnce));
+        }
+        known.insert(key, value.clone());
+        values.push(value);
+    }
+    Ok(Ok(values))
 }
 
 fn set(conn: &Connection, bucket: &Bucket, key: &str, value: &[u8]) -> rusqlite::Result<()> {

@@ -11,8 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use openclaw_domain::ports::{Egress, Grants, Journal, Kv, KvQuota, Policy, Secrets};
-use openclaw_domain::{Capability, Clock, Denial, Grant, Powers, ProgressSink, Refusal, TraceId, grant_command};
+use openclaw_domain::{
+    Capability, Clock, Denial, EgressError, Grant, Powers, ProgressSink, Refusal, TraceId, grant_command,
+};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::alerts::{Alerts, shown};
@@ -20,6 +23,8 @@ use crate::serving::Serving;
 
 /// Denials of one call that are kept.
 const MAX_DENIALS: usize = 16;
+/// Requests one call has under way at one time: a quarter of the connections of its tenant.
+const MAX_REQUESTS: usize = 16;
 /// Powers one run can learn: a guest that wants more wants anything.
 const MAX_LEARNED: usize = 256;
 
@@ -83,6 +88,15 @@ pub(crate) enum Allowed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Denied(pub(crate) String);
 
+/// One of the requests a call has under way; its place is given back when this is dropped.
+pub(crate) struct Underway(Arc<Reach>);
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.0.requests.add_permits(1);
+    }
+}
+
 /// What a [`Reach`] is made of.
 pub(crate) struct ReachParts {
     pub(crate) ports: Arc<Ports>,
@@ -113,6 +127,7 @@ pub(crate) struct Reach {
     learning: Option<Arc<Learning>>,
     egress_limit: u64,
     egress_used: AtomicU64,
+    requests: Semaphore,
     denials: Mutex<Vec<Denial>>,
 }
 
@@ -131,6 +146,7 @@ impl Reach {
             learning: parts.learning,
             egress_limit: parts.egress_bytes,
             egress_used: AtomicU64::new(0),
+            requests: Semaphore::new(MAX_REQUESTS),
             denials: Mutex::default(),
         }
     }
@@ -236,6 +252,15 @@ impl Reach {
     /// The first power that was denied.
     pub(crate) fn first_denial(&self) -> Option<Denial> {
         self.denials().first().cloned()
+    }
+
+    /// Waits until the call has few enough requests under way for one more: the call waits, and not its tenant.
+    ///
+    /// Cancel safety: a place that was not yet had is not taken.
+    pub(crate) async fn begin_request(self: &Arc<Self>) -> Result<Underway, EgressError> {
+        let place = self.requests.acquire().await.map_err(|_| EgressError::Internal)?;
+        place.forget();
+        Ok(Underway(Arc::clone(self)))
     }
 
     /// Bytes this call may still send and receive.

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use openclaw_domain::{Capability, Denial, Digest, Grant, Installed, Powers, Refusal, Timestamp};
+use openclaw_domain::{
+    Capability, Denial, Digest, Grant, GrantShape, Installed, Powers, Refusal, Timestamp, tenant_option,
+};
 
 use crate::linker;
 use crate::meter::Meter;
@@ -69,18 +71,52 @@ impl Serving {
         Some(format!("the grant expired at {end}"))
     }
 
-    /// How a call is refused that no grant covers. The command it names gives what the author asks for, and what an
-    /// earlier grant gave.
+    /// The capabilities a call under these powers is linked with: those of which something is granted, and those its
+    /// author asked for, so that what is missing of them is denied with the command that gives it. Nothing at all if none
+    /// of what it imports is granted.
+    pub(crate) fn shape(&self, powers: &Powers) -> GrantShape {
+        if !self.needs.iter().any(|needed| powers.has(*needed)) {
+            return GrantShape::default();
+        }
+        let is_asked = |needed: Capability| self.requests.iter().any(|request| request.capability == needed);
+        GrantShape(self.needs.iter().copied().filter(|needed| powers.has(*needed) || is_asked(*needed)).collect())
+    }
+
+    /// How a call is refused that no grant covers. The command it names gives what the author asks for, or what an
+    /// operator gave these very bytes until it expired: never what was given to others of this name.
     pub(crate) fn ungranted(&self, grant: Option<&Grant>, reason: Option<String>) -> Denial {
         let mut missing = Powers::default();
         for request in &self.requests {
             missing.extend(request.wants.clone());
         }
         if missing.is_empty()
-            && let Some(grant) = grant
+            && let Some(grant) = grant.filter(|grant| grant.component == self.digest)
         {
             missing.extend(grant.powers.clone());
         }
+        let open: Vec<String> = self
+            .requests
+            .iter()
+            .filter(|request| self.needs.contains(&request.capability) && !missing.has(request.capability))
+            .map(|request| format!("`{}`", request.capability))
+            .collect();
+        let reason = match open.is_empty() {
+            true => reason,
+            false => {
+                let reason = reason.unwrap_or_else(|| "no grant allows it".to_owned());
+                let how = match missing.is_empty() {
+                    true => {
+                        let of = tenant_option(&self.tenant);
+                        format!("`openclaw skills grant {}{of} --learn -` finds it out", self.name)
+                    }
+                    false => "the first use of it is denied with its command".to_owned(),
+                };
+                let open = open.join(", ");
+                Some(format!(
+                    "{reason}; its author asks for {open} without saying of what, so that is still open: {how}"
+                ))
+            }
+        };
         Denial {
             capability: self.needs.first().copied().unwrap_or(Capability::Http),
             wanted: Denial::of_imports(&self.needs),

@@ -26,6 +26,8 @@ pub(crate) struct HostState {
     pub(crate) reach: Option<Arc<Reach>>,
     /// Only for those that import `wasi:http`.
     pub(crate) http: Option<Box<Http>>,
+    /// Bytes of values that wait to be swapped.
+    pub(crate) seen_bytes: usize,
     host_calls: u64,
     max_host_calls: u64,
 }
@@ -47,6 +49,7 @@ impl HostState {
             reach,
             log,
             table,
+            seen_bytes: 0,
             host_calls: 0,
             max_host_calls: limits.host_calls,
         }

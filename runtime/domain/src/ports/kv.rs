@@ -35,6 +35,10 @@ impl Default for KvQuota {
     }
 }
 
+/// Bytes of all values of one answer: they lie in the gateway's memory until the guest has them. As much as all that a
+/// skill may keep by default, so that only what is asked for twice is refused.
+pub const KV_ANSWER_BYTES: u64 = 4 << 20;
+
 /// How much the buckets of one skill hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KvUse {
@@ -60,6 +64,9 @@ pub enum KvError {
     /// The value is no number to add to: 8 bytes, little-endian, as `increment` leaves them.
     #[error("the value of `{0}` is not a number that `increment` made, or would not fit 64 bits")]
     NotANumber(String),
+    /// What is asked for is more than one answer may hold.
+    #[error("the values are more than {KV_ANSWER_BYTES} bytes at once; ask for fewer keys")]
+    TooMuchAtOnce,
     /// Storage failed.
     #[error(transparent)]
     Failed(#[from] Refusal),
@@ -86,7 +93,8 @@ pub enum Swapped {
 /// Whatever keeps keys and values. Writes are durable when they return; all changes of one call are one transaction.
 #[async_trait]
 pub trait Kv: Send + Sync {
-    /// The values of keys, in their order.
+    /// The values of keys, in their order. [`KvError::TooMuchAtOnce`] if they are more than [`KV_ANSWER_BYTES`], a key
+    /// that is named twice counted twice.
     async fn get(&self, bucket: &Bucket, keys: Vec<String>) -> Result<Vec<Option<Bytes>>, KvError>;
 
     /// Changes keys, all or none.

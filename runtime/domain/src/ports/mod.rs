@@ -24,7 +24,7 @@ pub use grants::Grants;
 pub use guests::Guests;
 pub use inbox::{Accepted, INVOKE, Inbox, InboxEntry, InboxRecord, OwedCall, QUEUED, QueuedRequest, Verdict};
 pub use journal::{AuditEntry, Journal, TraceEntry};
-pub use kv::{Bucket, Kv, KvChange, KvError, KvQuota, KvUse, Swapped};
+pub use kv::{Bucket, KV_ANSWER_BYTES, Kv, KvChange, KvError, KvQuota, KvUse, Swapped};
 pub use models::{
     DeltaSink, ModelCall, ModelMessage, ModelReply, ModelRequest, ModelResult, ModelTool, ModelUse, Models, Usage,
 };

@@ -1,7 +1,7 @@
 //! The laws of buckets: what is written together is there together, sums add up, and nothing passes a quota.
 
 use bytes::Bytes;
-use openclaw_domain::ports::{Bucket, Kv, KvChange, KvError, KvQuota, KvUse, Swapped};
+use openclaw_domain::ports::{Bucket, KV_ANSWER_BYTES, Kv, KvChange, KvError, KvQuota, KvUse, Swapped};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -93,6 +93,30 @@ async fn a_change_over_the_quota_writes_nothing_and_names_it() {
     assert_eq!(refused(vec![set("k", "123")], quota(1, 1)).await, ("bytes", 4, 1));
     storage.change(&mine, vec![KvChange::Delete("k".to_owned()), set("z", "")], quota(1, 1)).await.unwrap();
     assert_eq!(storage.keys(&mine, None, 9).await.unwrap(), ["z"]);
+}
+
+#[tokio::test]
+async fn an_answer_is_bounded_while_it_is_read_and_a_key_named_twice_is_read_once() {
+    let home = home();
+    let storage = open(home.path());
+    let mine = bucket("acme", "notes", "a");
+    let value = "x".repeat(1 << 20);
+    let changes = ["a", "b", "c", "d"].map(|key| set(key, &value)).to_vec();
+    storage.change(&mine, changes, quota(8 << 20, 9)).await.unwrap();
+    let asked = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    let found = storage.get(&mine, asked(&["a", "none", "b", "c", "d"])).await.unwrap();
+    let bytes = found.iter().flatten().map(Bytes::len).sum::<usize>() as u64;
+    assert_eq!((bytes, found[1].is_none()), (KV_ANSWER_BYTES, true), "all that fits is read");
+    let twice = storage.get(&mine, asked(&["a", "a"])).await.unwrap();
+    let at = |value: &Option<Bytes>| value.as_ref().unwrap().as_ptr();
+    assert_eq!(at(&twice[0]), at(&twice[1]), "one value in memory");
+    for keys in [vec!["a"; 1000], vec!["a", "b", "c", "d", "a"]] {
+        let refused = storage.get(&mine, asked(&keys)).await.unwrap_err();
+        assert!(
+            matches!(refused, KvError::TooMuchAtOnce) && refused.to_string().contains("bytes at once"),
+            "{refused}"
+        );
+    }
 }
 
 #[tokio::test]

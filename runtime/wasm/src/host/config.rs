@@ -45,7 +45,8 @@ fn require(reach: &Reach, key: &str) -> Result<(), Denied> {
         || key.to_owned(),
         || {
             // `*` would grant every key.
-            let sound = key != "*" && (1..=KEY_BYTES).contains(&key.len()) && !key.contains(char::is_control);
+            let sound =
+                key != "*" && (1..=KEY_BYTES).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
             let config = sound.then(|| key.to_owned());
             Powers { config: config.into_iter().collect::<BTreeSet<_>>(), ..Powers::default() }
         },

@@ -6,18 +6,23 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::StreamExt as _;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method};
 use http_body_util::{BodyExt as _, StreamBody};
 use openclaw_domain::{
     Capability, Denial, EgressError, EgressLimits, HttpRule, NamePolicy, Origin, Outgoing, Powers, SecretHeader,
     SecretPurpose, SecretUse,
 };
-use wasmtime::component::Linker;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::http as bindings;
+use wasmtime_wasi_http::p2::bindings::http::types::Method as Named;
+use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks};
 
 use super::http_body::{Received, Upload};
@@ -31,6 +36,12 @@ const FIELDS_BYTES: usize = 32 << 10;
 const MAX_SECRETS: usize = 8;
 /// Bytes of a path that a grant can be proposed for.
 const PATH_BYTES: usize = 1024;
+/// Bytes of a method.
+const METHOD_BYTES: usize = 64;
+/// Bytes of host and port: the longest name there is (RFC 1035), in brackets and with a port.
+const AUTHORITY_BYTES: usize = 512;
+/// Bytes of path and query: what is longer is not sent either.
+const PATH_AND_QUERY_BYTES: usize = 16 << 10;
 /// How much a guest may write into a request's body at once.
 const CHUNK: usize = 64 << 10;
 
@@ -68,6 +79,7 @@ pub(crate) fn link(linker: &mut Linker<HostState>, interface: &str) -> wasmtime:
         "wasi:http/types" => {
             let options = wasmtime_wasi_http::p2::bindings::LinkOptions::default();
             bindings::types::add_to_linker::<HostState, WasiHttp>(linker, &options.into(), HostState::http)?;
+            bound_texts(linker)?;
         }
         "wasi:http/outgoing-handler" => {
             bindings::outgoing_handler::add_to_linker::<HostState, WasiHttp>(linker, HostState::http)?;
@@ -75,6 +87,46 @@ pub(crate) fn link(linker: &mut Linker<HostState>, interface: &str) -> wasmtime:
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// Bounds the texts of a request, each of which wasmtime keeps outside the guest's memory for as long as a handle lives:
+/// hundreds of them, of a megabyte each, would be as many megabytes that no limit of the call counts.
+fn bound_texts(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    type Set = (Result<(), ()>,);
+    linker.allow_shadowing(true);
+    let mut types = linker.instance("wasi:http/types@0.2.12")?;
+    types.func_wrap(
+        "[method]outgoing-request.set-method",
+        |mut store: StoreContextMut<'_, HostState>, (request, method): (Resource<HostOutgoingRequest>, Named)| {
+            if matches!(&method, Named::Other(other) if other.len() > METHOD_BYTES) {
+                return Ok::<Set, _>((Err(()),));
+            }
+            Ok((bindings::types::HostOutgoingRequest::set_method(&mut store.data_mut().http(), request, method)?,))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-authority",
+        |mut store: StoreContextMut<'_, HostState>,
+         (request, text): (Resource<HostOutgoingRequest>, Option<String>)| {
+            if text.as_ref().is_some_and(|text| text.len() > AUTHORITY_BYTES) {
+                return Ok::<Set, _>((Err(()),));
+            }
+            Ok((bindings::types::HostOutgoingRequest::set_authority(&mut store.data_mut().http(), request, text)?,))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-path-with-query",
+        |mut store: StoreContextMut<'_, HostState>,
+         (request, text): (Resource<HostOutgoingRequest>, Option<String>)| {
+            if text.as_ref().is_some_and(|text| text.len() > PATH_AND_QUERY_BYTES) {
+                return Ok::<Set, _>((Err(()),));
+            }
+            let mut http = store.data_mut().http();
+            Ok((bindings::types::HostOutgoingRequest::set_path_with_query(&mut http, request, text)?,))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
@@ -161,8 +213,11 @@ impl Wanted {
     }
 
     async fn send(self, reach: &Arc<Reach>, options: RequestOptions) -> Result<http::Response<WasiBody>, Error> {
+        let end = end_of(reach, options);
+        let underway = tokio::time::timeout_at(end.into(), reach.begin_request()).await;
+        let underway = underway.unwrap_or(Err(EgressError::TimedOut)).map_err(http_error::of)?;
         let allow_private = reach.granted().private.contains(&self.origin);
-        let mut sent = self.attempt(reach, options, allow_private).await;
+        let mut sent = self.attempt(reach, end, allow_private).await;
         if let Err(EgressError::AddressDenied { host, address, kind }) = &sent
             && !allow_private
         {
@@ -175,7 +230,7 @@ impl Wanted {
             });
             // Nothing was dialled, so the body is still whole.
             if reach.learning().is_some_and(|learning| learning.allow_private) {
-                sent = self.attempt(reach, options, true).await;
+                sent = self.attempt(reach, end, true).await;
             }
         }
         let incoming = sent.map_err(http_error::of)?;
@@ -183,7 +238,12 @@ impl Wanted {
         if !reach.spend_egress(size as u64) {
             return Err(Error::HttpResponseBodySize(Some(reach.egress_limit())));
         }
-        let body = Received::new(incoming.body, reach).paused_at_most(options.between_bytes_timeout);
+        // A body holds its connection until it is read or dropped; a response without one holds none.
+        let has_body = self.method != Method::HEAD
+            && !matches!(incoming.status.as_u16(), 204 | 304)
+            && incoming.headers.get(CONTENT_LENGTH).is_none_or(|length| length != "0");
+        let underway = has_body.then_some(underway);
+        let body = Received::new(incoming.body, reach, underway).paused_at_most(options.between_bytes_timeout);
         let body = StreamBody::new(body.map(|chunk| chunk.map(http_body::Frame::data))).boxed_unsync();
         let mut response = http::Response::new(body);
         *response.status_mut() = incoming.status;
@@ -194,7 +254,7 @@ impl Wanted {
     async fn attempt(
         &self,
         reach: &Reach,
-        options: RequestOptions,
+        end: Instant,
         allow_private: bool,
     ) -> Result<openclaw_domain::Incoming, EgressError> {
         let left = reach.egress_left();
@@ -218,15 +278,35 @@ impl Wanted {
             deadline: reach.deadline,
         };
         let sending = reach.ports.egress.send(request);
-        // What a guest asks for can only be sooner than the call's own end.
-        let patience = match (options.connect_timeout, options.first_byte_timeout) {
-            (Some(connect), Some(first)) => Some(connect.saturating_add(first)),
-            (None, first) => first,
-            (Some(_), None) => None,
-        };
-        let end = patience.and_then(|patience| Instant::now().checked_add(patience));
-        let end = end.map_or(reach.deadline, |end| end.min(reach.deadline));
         tokio::time::timeout_at(end.into(), sending).await.unwrap_or(Err(EgressError::TimedOut))
+    }
+}
+
+/// When a response must have begun: what a guest asks for can only be sooner than the call's own end.
+fn end_of(reach: &Reach, options: RequestOptions) -> Instant {
+    let patience = match (options.connect_timeout, options.first_byte_timeout) {
+        (Some(connect), Some(first)) => Some(connect.saturating_add(first)),
+        (None, first) => first,
+        (Some(_), None) => None,
+    };
+    let end = patience.and_then(|patience| Instant::now().checked_add(patience));
+    end.map_or(reach.deadline, |end| end.min(reach.deadline))
+}
+
+/// Whether a URL says itself that it leads to this machine or to the operator's own network, so that the command that
+/// allows it needs the second key. Where a name leads is not asked before a rule allows to, and nothing here proposes a
+/// cloud's metadata: those are denied by the way out, which knows them all.
+fn is_local(origin: &Origin) -> bool {
+    if origin.host == "localhost" || origin.host.ends_with(".localhost") {
+        return true;
+    }
+    let literal = origin.host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    match literal.map(|address| address.to_canonical()) {
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private(),
+        Ok(IpAddr::V6(address)) => {
+            address.is_loopback() || (address.is_unique_local() && !address.segments().starts_with(&[0xfd00, 0xec2]))
+        }
+        Err(_) => false,
     }
 }
 
@@ -243,7 +323,11 @@ fn allow(reach: &Reach, method: &Method, origin: &Origin, path: &str) -> Result<
             let is_word = method.as_str().bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
             let exact = is_word && path.len() <= PATH_BYTES && rule.allows(method.as_str(), origin, path);
             let http = exact.then_some(rule).into_iter().collect();
-            Powers { http, ..Powers::default() }
+            // A run that learns finds the second key where it is needed, in the next step.
+            let second_key =
+                exact && is_local(origin) && reach.learning().is_none() && !reach.granted().private.contains(origin);
+            let private = second_key.then(|| origin.clone()).into_iter().collect();
+            Powers { http, private, ..Powers::default() }
         },
     )
 }

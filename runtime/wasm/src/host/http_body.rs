@@ -13,7 +13,7 @@ use openclaw_domain::{BodyStream, Capability, EgressError, OutgoingBody};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::http_error;
-use crate::reach::Reach;
+use crate::reach::{Reach, Underway};
 
 /// A response's body as the guest reads it.
 pub(super) type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>;
@@ -71,6 +71,8 @@ impl Stream for Upload {
 pub(super) struct Received {
     body: BodyStream,
     reach: Arc<Reach>,
+    /// The request's place among those of its call.
+    underway: Option<Underway>,
 }
 
 impl Stream for Received {
@@ -78,6 +80,9 @@ impl Stream for Received {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.body.as_mut().poll_next(context).map(|next| {
+            if !matches!(next, Some(Ok(_))) {
+                self.underway = None;
+            }
             next.map(|chunk| match chunk {
                 Ok(_) if self.reach.has_expired(Capability::Http) => Err(Error::HttpRequestDenied),
                 Ok(chunk) if self.reach.spend_egress(chunk.len() as u64) => Ok(chunk),
@@ -89,8 +94,8 @@ impl Stream for Received {
 }
 
 impl Received {
-    pub(super) fn new(body: BodyStream, reach: &Arc<Reach>) -> Self {
-        Self { body, reach: Arc::clone(reach) }
+    pub(super) fn new(body: BodyStream, reach: &Arc<Reach>, underway: Option<Underway>) -> Self {
+        Self { body, reach: Arc::clone(reach), underway }
     }
 
     /// The same, ended where it pauses for longer than the guest wants to wait.

@@ -18,10 +18,12 @@ use crate::state::HostState;
 
 /// Keys one page of a list holds.
 const PAGE: usize = 500;
-/// Places in lists that the numbered cursors of a bucket remember.
-const MAX_CURSORS: usize = 32;
-/// Bytes of a bucket's name.
-const NAME_BYTES: usize = 64;
+/// Places in lists that the numbered cursors of a bucket remember. Each is a key, and a call holds hundreds of buckets.
+const MAX_CURSORS: usize = 8;
+/// Bytes of a bucket's name, as a grant takes it.
+const NAME_BYTES: usize = 128;
+/// Bytes that all values hold together which one call wants to swap: they lie in the gateway's memory, not the guest's.
+const SEEN_BYTES: usize = 4 << 20;
 /// Keys one batch may name.
 const MAX_BATCH: usize = 1000;
 
@@ -90,9 +92,9 @@ impl HostState {
             |powers| powers.kv.contains(bucket),
             || bucket.to_owned(),
             || {
-                let sound = !bucket.is_empty()
-                    && bucket.len() <= NAME_BYTES
-                    && !bucket.chars().any(|character| character.is_control());
+                // The command that grants it is read and pasted by people: nothing that hides or reorders text is in it.
+                let sound =
+                    (1..=NAME_BYTES).contains(&bucket.len()) && bucket.bytes().all(|byte| byte.is_ascii_graphic());
                 Powers {
                     kv: sound.then(|| bucket.to_owned()).into_iter().collect::<BTreeSet<_>>(),
                     ..Powers::default()
@@ -168,6 +170,26 @@ impl HostState {
             Err(wrong) => return Ok(Err(wrong)),
         };
         Ok(reach.ports.kv.increment(&bucket, key, by, reach.kv_quota).await.map_err(Wrong::from))
+    }
+
+    /// Keeps what a compare-and-swap saw for as long as the guest holds its handle.
+    pub(super) fn hold(&mut self, cas: Cas) -> Told<Resource<Cas>> {
+        let bytes = self.seen_bytes + cas.seen.as_ref().map_or(0, Bytes::len);
+        if bytes > SEEN_BYTES {
+            return Ok(Err(Wrong::Other(format!(
+                "values that wait to be swapped would be {bytes} bytes at once; at most {SEEN_BYTES} are held: swap or \
+                 drop some first"
+            ))));
+        }
+        self.seen_bytes = bytes;
+        Ok(Ok(self.table.push(cas)?))
+    }
+
+    /// Takes back what [`Self::hold`] kept.
+    pub(super) fn release(&mut self, cas: Resource<Cas>) -> wasmtime::Result<Cas> {
+        let cas = self.table.delete(cas)?;
+        self.seen_bytes = self.seen_bytes.saturating_sub(cas.seen.as_ref().map_or(0, Bytes::len));
+        Ok(cas)
     }
 
     pub(super) async fn kv_swap(&mut self, cas: &Cas, value: Vec<u8>) -> Told<Swapped> {

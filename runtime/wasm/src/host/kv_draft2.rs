@@ -73,12 +73,15 @@ impl atomics::Host for HostState {
     }
 
     async fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), atomics::CasError>> {
-        let mut cas = self.table.delete(cas)?;
+        let mut cas = self.release(cas)?;
         Ok(match self.kv_swap(&cas, value).await? {
             Ok(Swapped::Done) => Ok(()),
             Ok(Swapped::Found(found)) => {
                 cas.seen = found;
-                Err(atomics::CasError::CasFailed(self.table.push(cas)?))
+                Err(match self.hold(cas)? {
+                    Ok(cas) => atomics::CasError::CasFailed(cas),
+                    Err(wrong) => atomics::CasError::StoreError(wrong.into()),
+                })
             }
             Err(wrong) => Err(atomics::CasError::StoreError(wrong.into())),
         })
@@ -95,7 +98,7 @@ impl atomics::HostCas for HostState {
             Ok((_, bucket)) => bucket,
             Err(wrong) => return Ok(Err(wrong.into())),
         };
-        Ok(Ok(self.table.push(Cas { bucket, key, seen })?))
+        Ok(self.hold(Cas { bucket, key, seen })?.map_err(Into::into))
     }
 
     async fn current(&mut self, cas: Resource<Cas>) -> Told<Option<Vec<u8>>> {
@@ -104,8 +107,7 @@ impl atomics::HostCas for HostState {
     }
 
     async fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
-        self.table.delete(cas)?;
-        Ok(())
+        self.release(cas).map(drop)
     }
 }
 

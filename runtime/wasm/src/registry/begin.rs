@@ -72,13 +72,16 @@ impl Registry {
             });
         }
         let registered = self.in_flight.register(&serving.tenant, &serving.name);
+        // It may have been removed or switched off since it was found; whoever did so stopped what was registered then.
+        if !self.find(&serving.tenant, &serving.name).is_some_and(|now| now.enabled) {
+            return Err(Refusal::SkillNotFound(serving.name.to_string()));
+        }
         let known = self.ports.grants.grant(&serving.tenant, &serving.name);
         let reason = known.as_ref().and_then(|grant| serving.why_not(grant, now));
         let grant = known.clone().filter(|_| reason.is_none());
-        let is_covered = |needed: &&Capability| grant.as_ref().is_some_and(|grant| grant.powers.has(**needed));
         let shape = match learning {
             Some(_) => GrantShape(serving.needs.clone()),
-            None => GrantShape(serving.needs.iter().filter(is_covered).copied().collect()),
+            None => grant.as_ref().map(|grant| serving.shape(&grant.powers)).unwrap_or_default(),
         };
         if shape.0.is_empty() {
             let denial = serving.ungranted(known.as_deref(), reason);

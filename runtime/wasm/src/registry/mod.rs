@@ -228,7 +228,8 @@ impl Registry {
         installed.get(tenant)?.get(name).map(Arc::clone)
     }
 
-    /// Removes a skill; `false` if it was not installed. Calls in flight finish.
+    /// Removes a skill; `false` if it was not installed. Its calls in flight that hold powers are ended: whoever removes a
+    /// skill that misbehaves does not mean in half a minute. Calls of a skill without powers finish.
     ///
     /// # Errors
     /// If storage fails.
@@ -243,6 +244,7 @@ impl Registry {
                 skills.remove(name);
             }
         });
+        self.in_flight.stop(tenant, Some(name), "the skill was removed");
         self.forget_if_unused(before.digest);
         Ok(true)
     }
@@ -254,7 +256,8 @@ impl Registry {
         }
     }
 
-    /// Enables or disables a skill. A disabled one is refused like one that is not installed.
+    /// Enables or disables a skill. A disabled one is refused like one that is not installed, and its calls in flight
+    /// that hold powers are ended.
     ///
     /// # Errors
     /// If it is not installed, or storage fails.
@@ -266,6 +269,9 @@ impl Registry {
         self.change(|skills| {
             skills.entry(tenant.clone()).or_default().insert(name.clone(), Arc::new(before.with(after.clone())));
         });
+        if !on {
+            self.in_flight.stop(tenant, Some(name), "the skill was disabled");
+        }
         Ok(after)
     }
 }

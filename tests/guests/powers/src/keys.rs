@@ -109,6 +109,37 @@ mod real {
         }
     }
 
+    pub(super) fn same(at: &Key) -> Result<String, Failure> {
+        let bucket = new::store::open(&at.bucket).map_err(said)?;
+        bucket.set(&at.key, &vec![7; 1_000_000]).map_err(said)?;
+        let times = usize::try_from(at.by).map_err(said)?;
+        let asked = vec![at.key.clone(); times];
+        let told = |found: Result<usize, String>| found.map_or_else(|error| error, |found| format!("{found} values"));
+        let newer =
+            new::batch::get_many(&bucket, &asked).map(|found| found.len()).map_err(|error| format!("{error:?}"));
+        let bucket = old::store::open(&at.bucket).map_err(said)?;
+        let older =
+            old::batch::get_many(&bucket, &asked).map(|found| found.len()).map_err(|error| format!("{error:?}"));
+        Ok(format!("{}; {}", told(newer), told(older)))
+    }
+
+    pub(super) fn hoard(at: &Key) -> Result<String, Failure> {
+        let bucket = new::store::open(&at.bucket).map_err(said)?;
+        bucket.set(&at.key, &vec![7; 1_000_000]).map_err(said)?;
+        let mut held = Vec::new();
+        for number in 0..at.by {
+            match new::atomics::Cas::new(&bucket, &at.key) {
+                Ok(cas) => held.push(cas),
+                Err(error) => {
+                    held.clear();
+                    let again = new::atomics::Cas::new(&bucket, &at.key).is_ok();
+                    return Ok(format!("after {number}: {error:?}; without them: {again}"));
+                }
+            }
+        }
+        Ok(format!("{} held", held.len()))
+    }
+
     pub(super) fn many(at: &Key) -> Result<String, Failure> {
         let bucket = new::store::open(&at.bucket).map_err(said)?;
         let pairs: Vec<(String, Vec<u8>)> =
@@ -177,6 +208,18 @@ pub(crate) fn count_old(at: &Key) -> Result<String, Failure> {
 #[tool]
 pub(crate) fn cas(at: &Key) -> Result<String, Failure> {
     real::cas(at)
+}
+
+/// Keeps a large value and asks for it so many times at once.
+#[tool]
+pub(crate) fn same(at: &Key) -> Result<String, Failure> {
+    real::same(at)
+}
+
+/// Keeps a large value and begins to swap it so many times.
+#[tool]
+pub(crate) fn hoard(at: &Key) -> Result<String, Failure> {
+    real::hoard(at)
 }
 
 /// Keeps so many values and reads some.

@@ -124,3 +124,55 @@ fn send(wanted: &Request) -> Result<String, String> {
         length => format!("{} and {length} bytes", response.status()),
     })
 }
+
+/// So many requests at one time.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Crowd {
+    /// Host and port.
+    host: String,
+    /// The path of each.
+    path: String,
+    /// How many.
+    times: u32,
+}
+
+/// Begins all requests before it waits for the first; how many were answered.
+#[tool]
+pub(crate) fn crowd(crowd: &Crowd) -> Result<String, Failure> {
+    use crate::bindings::wasi::http::outgoing_handler::handle;
+    use crate::bindings::wasi::http::types::{Fields, OutgoingRequest};
+
+    let wrong = |()| Failure::from("the request is malformed".to_owned());
+    let mut begun = Vec::new();
+    for _ in 0..crowd.times {
+        let request = OutgoingRequest::new(Fields::new());
+        request.set_scheme(Some(&crate::bindings::wasi::http::types::Scheme::Http)).map_err(wrong)?;
+        request.set_authority(Some(&crowd.host)).map_err(wrong)?;
+        request.set_path_with_query(Some(&crowd.path)).map_err(wrong)?;
+        begun.push(handle(request, None).map_err(|error| format!("{error:?}"))?);
+    }
+    let mut answered = 0;
+    for response in begun {
+        response.subscribe().block();
+        let response = response.get().ok_or_else(|| Failure::from("no response".to_owned()))?.map_err(wrong)?;
+        // Dropped with its body unread: that ends the request, too.
+        drop(response.map_err(|error| format!("{error:?}"))?);
+        answered += 1;
+    }
+    Ok(format!("{answered} answers"))
+}
+
+/// Puts long texts into a request; which of them were taken.
+#[tool]
+pub(crate) fn long_texts() -> String {
+    use crate::bindings::wasi::http::types::{Fields, Method, OutgoingRequest};
+
+    let request = OutgoingRequest::new(Fields::new());
+    let method = |length| request.set_method(&Method::Other("M".repeat(length))).is_ok();
+    let authority = |length| request.set_authority(Some(&"a".repeat(length))).is_ok();
+    let path = |length| request.set_path_with_query(Some(&format!("/{}", "a".repeat(length)))).is_ok();
+    let short = [method(20), authority(250), path(10_000)];
+    let long = [method(100_000), authority(100_000), path(50_000)];
+    format!("short {short:?}, long {long:?}")
+}
