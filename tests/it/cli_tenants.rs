@@ -5,7 +5,7 @@ use openclaw_tests::gateway::cli;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::guests::SLEEPER;
+use crate::guests::{POWERS, SLEEPER};
 
 const CONFIG: &str = r#"{
     gateway: { auth: { mode: "token", token: "token-of-the-default-tenant" } },
@@ -92,4 +92,51 @@ async fn the_default_tenant_is_erased_only_by_force() {
     assert!(refused.contains("--force"), "{refused}");
     cli(home.path(), &["tenants", "erase", "default", "--yes", "--force"]).await.unwrap();
     assert!(!cli(home.path(), &["skills", "list"]).await.unwrap().contains("sleeper"));
+}
+
+/// Every file below a folder whose bytes hold one of these texts.
+fn holding(folder: &std::path::Path, texts: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
+        if kind.is_dir() {
+            found.extend(holding(&path, texts));
+        } else if kind.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            let has = |text: &&&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+            found.extend(texts.iter().filter(has).map(|text| format!("{}: {text}", path.display())));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn nothing_a_skill_kept_can_be_read_from_the_files_of_a_home_that_erased_it() {
+    const TEXTS: [&str; 3] = ["ACMEUNIQUEKEY", "ACMEUNIQUEVALUE", "acme-unique-secret"];
+    let gateway = TestGateway::start(CONFIG).await;
+    for tenant in ["acme", "other"] {
+        ask(&gateway, &["tenants", "add", tenant]).await;
+        ask(&gateway, &["skills", "install", POWERS, "--tenant", tenant]).await;
+        ask(&gateway, &["skills", "grant", "powers", "--tenant", tenant, "--kv", "notes"]).await;
+    }
+    let words = ["skills", "grant", "powers", "--tenant", "acme", "--secret", "acme-unique-secret for hmac"];
+    ask(&gateway, &words).await;
+    for (tenant, key, value) in [("acme", "ACMEUNIQUEKEY", "ACMEUNIQUEVALUE"), ("other", "OTHERSKEY", "OTHERSVALUE")] {
+        let note = json!({ "bucket": "notes", "key": key, "value": value }).to_string();
+        ask(&gateway, &["skills", "call", "powers/set", &note, "--tenant", tenant]).await;
+    }
+    assert!(holding(gateway.home(), &TEXTS[..2]).len() > 1, "they are there before");
+    ask(&gateway, &["tenants", "erase", "acme", "--yes"]).await;
+    assert_eq!(holding(gateway.stop().await.path(), &TEXTS), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_a_removed_skill_kept_is_overwritten_when_that_is_asked_for() {
+    let gateway = TestGateway::start(CONFIG).await;
+    ask(&gateway, &["skills", "install", POWERS]).await;
+    ask(&gateway, &["skills", "grant", "powers", "--kv", "notes"]).await;
+    let note = json!({ "bucket": "notes", "key": "FORGOTTENKEY", "value": "FORGOTTENVALUE" }).to_string();
+    ask(&gateway, &["skills", "call", "powers/set", &note]).await;
+    ask(&gateway, &["skills", "remove", "powers", "--forget-data"]).await;
+    assert_eq!(holding(gateway.stop().await.path(), &["FORGOTTENKEY", "FORGOTTENVALUE"]), [""; 0]);
 }

@@ -47,6 +47,7 @@ mod world_tools;
 mod cli_audit;
 mod cli_bundled;
 mod cli_config;
+mod cli_grant_files;
 mod cli_grants;
 mod cli_pause;
 mod cli_secrets;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
-use crate::{HttpRule, Origin, SecretName, TenantId};
+use crate::{HttpRule, Origin, SecretName, TenantId, secret_command};
 
 /// The bytes of a body as they come.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, EgressError>> + Send>>;
@@ -150,8 +150,13 @@ pub enum EgressError {
         reason: String,
     },
     /// A secret it needs has no value.
-    #[error("the secret `{0}` has no value; set it with `openclaw secrets set {0}`")]
-    SecretMissing(SecretName),
+    #[error("the secret `{name}` has no value; set it with `{}`", secret_command(.tenant, .name))]
+    SecretMissing {
+        /// Whose secret.
+        tenant: TenantId,
+        /// Which.
+        name: SecretName,
+    },
     /// The name has no address, or the resolver did not answer.
     #[error("`{host}` could not be resolved: {reason}")]
     Dns {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::ports::Paused;
 use crate::{Code, Denial, Failure, SkillName, TenantId, ToolName};
 
 /// Any error, boxed.
@@ -151,8 +152,8 @@ pub enum Refusal {
     /// An operator paused it.
     #[error("{what} is paused")]
     Paused {
-        /// `the gateway`, `tenant `x``, `skill `x``.
-        what: String,
+        /// The widest of the pauses that stop it.
+        what: Paused,
     },
     /// A webhook transform said no, trapped or ran into a limit; the request is kept for replay.
     #[error("the transform `{transform}` failed: {reason}")]
@@ -283,7 +284,9 @@ impl Refusal {
             Self::NotConfigured { hint, .. } => Some(hint.clone()),
             Self::ModelFailed { hint, .. } => (!hint.is_empty()).then(|| hint.clone()),
             Self::CapabilityDenied { tenant, skill, denial } => denial.command(tenant, skill),
-            Self::Paused { .. } => Some("an operator ends it with `openclaw resume`".to_owned()),
+            Self::Paused { what } => {
+                Some(format!("an operator ends it with `{}`", format!("openclaw resume {}", what.words()).trim_end()))
+            }
             _ => None,
         }
     }
@@ -294,6 +297,25 @@ impl Refusal {
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::QueueFull(_) | Self::Busy(_) => Some(Duration::from_secs(1)),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_names_the_command_that_ends_this_pause() {
+        let acme: TenantId = "acme".parse().unwrap();
+        for (what, told, hinted) in [
+            (Paused::Everything, "the gateway is paused", "openclaw resume"),
+            (Paused::Tenant(acme.clone()), "tenant `acme` is paused", "openclaw resume acme"),
+            (Paused::Skill(acme, "notes".parse().unwrap()), "skill `notes` is paused", "openclaw resume acme/notes"),
+        ] {
+            let refusal = Refusal::Paused { what };
+            assert_eq!(refusal.to_string(), told);
+            assert_eq!(refusal.hint().unwrap(), format!("an operator ends it with `{hinted}`"));
         }
     }
 }

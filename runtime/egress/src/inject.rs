@@ -45,7 +45,7 @@ pub(crate) async fn fill(
             tracing::error!(%tenant, secret = %name, %refusal, "a secret could not be read");
             EgressError::Internal
         })?;
-        let value = value.ok_or_else(|| EgressError::SecretMissing(name.clone()))?;
+        let value = value.ok_or_else(|| EgressError::SecretMissing { tenant: tenant.clone(), name: name.clone() })?;
         values.insert(name, value);
     }
     let mut needles: Vec<Box<[u8]>> = values.values().map(|value| value.expose().as_ref().into()).collect();

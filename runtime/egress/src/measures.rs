@@ -30,7 +30,7 @@ pub(crate) fn failed(error: &EgressError) {
         EgressError::NameDenied { .. } => "name_denied",
         EgressError::AddressDenied { .. } => "address_denied",
         EgressError::BadRequest { .. } => "bad_request",
-        EgressError::SecretMissing(_) => "secret_missing",
+        EgressError::SecretMissing { .. } => "secret_missing",
         EgressError::Dns { .. } => "dns",
         EgressError::Connect { .. } => "connect",
         EgressError::Tls { .. } => "tls",

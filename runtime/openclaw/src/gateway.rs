@@ -281,7 +281,7 @@ impl Attendant {
         self.deliveries.replace(config.outgoing.clone());
         self.agent.configure(&config);
         self.level.set(config.log_level);
-        self.ops.configure(&config);
+        self.ops.configure(&config).await;
         if let Err(error) = self.server.reload_tokens().await {
             tracing::error!(%error, "the tokens are kept as they were");
         }

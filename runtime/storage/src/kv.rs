@@ -13,6 +13,7 @@ use openclaw_domain::{Refusal, SkillName, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::Storage;
+use crate::tenants::{fold_log, wiped};
 
 const GET: &str = "SELECT value FROM kv WHERE tenant = ?1 AND skill = ?2 AND bucket = ?3 AND key = ?4";
 
@@ -137,12 +138,15 @@ impl Kv for Storage {
 
     async fn erase(&self, tenant: &TenantId, skill: &SkillName) -> Result<(), Refusal> {
         let (tenant, skill) = (tenant.clone(), skill.clone());
-        self.write(move |conn| {
+        // Whoever asks for this wants it gone, not only unlisted: the pages are overwritten, and the log holds no copy.
+        let delete = move |conn: &Connection| {
             let of = [tenant.as_str(), skill.as_str()];
-            conn.prepare_cached("DELETE FROM kv WHERE tenant = ?1 AND skill = ?2")?.execute(of)?;
-            conn.prepare_cached("DELETE FROM kv_use WHERE tenant = ?1 AND skill = ?2")?.execute(of).map(drop)
-        })
-        .await
+            wiped(conn, || {
+                conn.prepare_cached("DELETE FROM kv WHERE tenant = ?1 AND skill = ?2")?.execute(of)?;
+                conn.prepare_cached("DELETE FROM kv_use WHERE tenant = ?1 AND skill = ?2")?.execute(of).map(drop)
+            })
+        };
+        self.write_then(delete, |conn, ()| fold_log(conn)).await
     }
 }
 

@@ -236,7 +236,7 @@ fn as_u64(count: usize) -> u64 {
 }
 
 /// Deletes so that what was there is overwritten, not only given back.
-fn wiped<T>(conn: &Connection, delete: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+pub(crate) fn wiped<T>(conn: &Connection, delete: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let set = |sql| conn.query_row(sql, [], |_| Ok(()));
     set("PRAGMA secure_delete = ON")?;
     let result = delete();
@@ -245,7 +245,7 @@ fn wiped<T>(conn: &Connection, delete: impl FnOnce() -> rusqlite::Result<T>) -> 
 }
 
 /// Moves what the write-ahead log holds into the database and empties it: it held what was deleted, too.
-fn fold_log(conn: &Connection) {
+pub(crate) fn fold_log(conn: &Connection) {
     let folded = conn
         .busy_timeout(CHECKPOINT_WAIT)
         .and_then(|()| conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)))

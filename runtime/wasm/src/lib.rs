@@ -44,5 +44,5 @@ mod registry;
 pub use engine::Rung;
 pub use jail::{COMPILE_COMMAND, compile_child_main};
 pub use nothing::NothingGranted;
-pub use registry::{InstallError, Installation, Learned, OpenError, Registry, RegistryParts};
+pub use registry::{InstallError, Installation, Learned, OpenError, PrivateReach, Registry, RegistryParts};
 pub use settings::{CompileSettings, WasmSettings};

@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::alerts::{Alerts, shown};
+use crate::registry::PrivateReach;
 use crate::serving::Serving;
 
 /// Denials of one call that are kept.
@@ -45,14 +46,14 @@ pub(crate) struct Ports {
 /// A run that finds out which powers a call needs.
 #[derive(Debug)]
 pub(crate) struct Learning {
-    /// Whether it may reach private addresses that no grant allows.
-    pub(crate) allow_private: bool,
+    /// Private addresses it may reach that no grant allows.
+    pub(crate) private: PrivateReach,
     learned: Mutex<Powers>,
 }
 
 impl Learning {
-    pub(crate) fn new(allow_private: bool) -> Self {
-        Self { allow_private, learned: Mutex::default() }
+    pub(crate) fn new(private: PrivateReach) -> Self {
+        Self { private, learned: Mutex::default() }
     }
 
     fn learned(&self) -> MutexGuard<'_, Powers> {

@@ -1,6 +1,7 @@
 //! Tenants an operator added, and what is paused.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use async_trait::async_trait;
 
@@ -24,6 +25,27 @@ pub enum Paused {
     Tenant(TenantId),
     /// One skill of a tenant.
     Skill(TenantId, SkillName),
+}
+
+impl Paused {
+    /// What `openclaw pause` and `openclaw resume` take for it: nothing for everything, `acme`, `acme/notes`.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Everything => String::new(),
+            Self::Tenant(tenant) => tenant.to_string(),
+            Self::Skill(tenant, skill) => format!("{tenant}/{skill}"),
+        }
+    }
+}
+
+impl fmt::Display for Paused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everything => f.write_str("the gateway"),
+            Self::Tenant(tenant) => write!(f, "tenant `{tenant}`"),
+            Self::Skill(_, skill) => write!(f, "skill `{skill}`"),
+        }
+    }
 }
 
 /// Whatever remembers tenants and pauses.

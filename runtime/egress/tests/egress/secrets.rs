@@ -105,7 +105,7 @@ async fn a_secret_that_is_missing_or_would_break_the_head_is_named_and_not_shown
     let mut server = Server::ok().await;
     let (egress, _) = strict_to(&EgressSettings::default(), server.address);
     let error = failure(fetch(&egress, to(&server, bearer("other"))).await);
-    assert_eq!(error, EgressError::SecretMissing("other".parse().unwrap()));
+    assert_eq!(error, EgressError::SecretMissing { tenant: TenantId::default(), name: "other".parse().unwrap() });
     let error = failure(fetch(&egress, to(&server, bearer("broken"))).await);
     assert!(matches!(&error, EgressError::BadRequest { part, .. } if part == "header authorization"), "{error}");
     assert!(error.to_string().contains("`broken`") && !format!("{error} {error:?}").contains("s3cr3t"), "{error}");

@@ -9,7 +9,7 @@ use super::session::Session;
 use super::{Context, skills_build, skills_call, skills_grant, skills_test};
 use crate::console::{self, Format};
 use crate::exit::Failed;
-use crate::ops::{GrantState, Install, Request, SkillView};
+use crate::ops::{GrantState, Install, Request, SkillView, size};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -27,8 +27,14 @@ pub(super) enum Command {
         #[command(flatten)]
         tenant: Tenant,
     },
-    /// Remove a skill
-    Remove(Named),
+    /// Remove a skill and its grant, and end the calls that run on it
+    Remove {
+        #[command(flatten)]
+        named: Named,
+        /// Erase what it kept, too; also of a skill that was removed before
+        #[arg(long)]
+        forget_data: bool,
+    },
     /// Let a skill be called again
     Enable(Named),
     /// Keep a skill, and refuse its calls
@@ -81,15 +87,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Faile
             Ok(())
         }
         Command::Install { file, name, tenant: Tenant { tenant } } => install(context, &file, name, tenant).await,
-        Command::Remove(Named { name, tenant: Tenant { tenant } }) => {
-            let request = Request::Remove { tenant, name: name.clone() };
-            let done: serde_json::Value = Session::open(context).await?.ask(request).await?;
-            match context.format {
-                Format::Json => console::json(&done),
-                Format::Text => console::talk(format!("`{name}` is removed")),
-            }
-            Ok(())
-        }
+        Command::Remove { named, forget_data } => remove(context, named, forget_data).await,
         Command::Enable(named) => set_enabled(context, named, true).await,
         Command::Disable(named) => set_enabled(context, named, false).await,
         Command::Build(arguments) => skills_build::run(context, arguments).await,
@@ -140,20 +138,62 @@ async fn install(context: &Context, file: &Path, name: Option<String>, tenant: S
         Format::Json => console::json(&skill),
         Format::Text => {
             console::data(describe(&skill));
-            let of = if skill.tenant == "default" { String::new() } else { format!(" --tenant {}", skill.tenant) };
+            let of = tenant_words(&skill.tenant);
             if skill.held.is_some() {
                 console::talk("the upgrade waits: it imports or asks for more than the one that serves");
                 console::hint(format!("`openclaw skills approve {}{of}` lets it serve", skill.name));
             } else if skill.grant == Some(GrantState::NeedsGrant) {
                 console::hint(format!("`openclaw skills grants diff {}{of}` shows what it asks for", skill.name));
             } else if skill.world == "skill" {
-                console::hint(format!("call it with `openclaw skills call {}`", skill.name));
+                console::hint(format!("call it with `openclaw skills call {}{of}`", skill.name));
             } else {
                 console::hint(format!("use it with `\"transform\": \"{}\"` in a webhook endpoint", skill.name));
             }
         }
     }
     Ok(())
+}
+
+async fn remove(context: &Context, named: Named, forget_data: bool) -> Result<(), Failed> {
+    let Named { name, tenant: Tenant { tenant } } = named;
+    let request = Request::Remove { tenant: tenant.clone(), name: name.clone(), forget_data };
+    let done: serde_json::Value = Session::open(context).await?.ask(request).await?;
+    if context.format == Format::Json {
+        console::json(&done);
+        return Ok(());
+    }
+    console::talk(format!("`{name}` is removed"));
+    let lines: Vec<_> = done["grant"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
+    if !lines.is_empty() {
+        console::talk("its grant is gone with it:");
+        for line in lines {
+            console::data(console::printable(&format!("- {line}")));
+        }
+    }
+    match done["calls_ended"].as_u64() {
+        None | Some(0) => {}
+        Some(calls) => console::talk(format!("calls that were ended: {calls}")),
+    }
+    let amount = |what: &str| {
+        let (bytes, keys) = (done[what]["bytes"].as_u64()?, done[what]["keys"].as_u64()?);
+        (keys > 0).then(|| format!("{keys} keys, {}", size(bytes)))
+    };
+    if let Some(amount) = amount("forgotten") {
+        console::talk(format!("what it kept is erased: {amount}"));
+    }
+    if let Some(amount) = amount("kept") {
+        console::talk(format!(
+            "what it kept stays for the next skill of this name that is granted its buckets: {amount}"
+        ));
+        let of = tenant_words(&tenant);
+        console::hint(format!("`openclaw skills remove {name}{of} --forget-data` erases it"));
+    }
+    Ok(())
+}
+
+/// What a command line needs to be about this tenant: nothing for `default`.
+pub(super) fn tenant_words(tenant: &str) -> String {
+    if tenant == "default" { String::new() } else { format!(" --tenant {tenant}") }
 }
 
 async fn set_enabled(context: &Context, named: Named, enabled: bool) -> Result<(), Failed> {

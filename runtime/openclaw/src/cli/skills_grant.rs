@@ -9,11 +9,12 @@ use clap::Subcommand;
 
 use super::Context;
 use super::session::Session;
-use super::skills::{Named, Tenant};
+use super::skills::{Named, Tenant, tenant_words};
 use crate::console::{self, Format};
 use crate::exit::Failed;
 use crate::ops::{
-    Arguments as Typed, GrantDiffView, GrantLine, GrantState, GrantView, HeldView, LearnView, Request, SkillView,
+    Arguments as Typed, GrantDiffView, GrantLine, GrantState, GrantView, HeldView, LITERALS, LearnView, Request,
+    SkillView,
 };
 
 /// Lines of a grant as options.
@@ -88,10 +89,10 @@ pub(super) struct GrantArguments {
     /// The tool's arguments, a JSON object
     #[arg(long, value_name = "JSON", requires = "learn", default_value = "{}")]
     args: String,
-    /// Reach private addresses while it learns
-    #[arg(long, requires = "learn")]
-    allow_private: bool,
-    /// Grant what was learnt without asking
+    /// While it learns, reach this private origin; without an ORIGIN, every address that is written as one
+    #[arg(long, requires = "learn", value_name = "ORIGIN", num_args = 0..=1, require_equals = true, default_missing_value = LITERALS)]
+    allow_private: Vec<String>,
+    /// Run it and grant what was learnt without asking
     #[arg(long, requires = "learn")]
     approve: bool,
 }
@@ -130,10 +131,10 @@ pub(super) struct LearnArguments {
     /// The arguments: a JSON object
     #[arg(default_value = "{}")]
     args: String,
-    /// Reach private addresses while it learns
-    #[arg(long)]
-    allow_private: bool,
-    /// Grant what was learnt without asking
+    /// While it learns, reach this private origin; without an ORIGIN, every address that is written as one
+    #[arg(long, value_name = "ORIGIN", num_args = 0..=1, require_equals = true, default_missing_value = LITERALS)]
+    allow_private: Vec<String>,
+    /// Run it and grant what was learnt without asking
     #[arg(long)]
     approve: bool,
     #[command(flatten)]
@@ -168,7 +169,8 @@ fn granted(context: &Context, grant: &GrantView) {
             for note in &grant.notes {
                 console::talk(format!("warning: {note}"));
             }
-            console::hint(format!("`openclaw skills revoke {}` takes it away", grant.skill));
+            let of = tenant_words(&grant.tenant);
+            console::hint(format!("`openclaw skills revoke {}{of}` takes it away", grant.skill));
         }
     }
 }
@@ -242,7 +244,8 @@ pub(super) async fn approve(context: &Context, named: Named) -> Result<(), Faile
         Format::Text => {
             console::talk(format!("`{}` {} serves now", serves.name, serves.version));
             if serves.grant.is_some_and(|state| state != GrantState::Granted) {
-                console::hint(format!("`openclaw skills grants diff {}` shows what it asks for", serves.name));
+                let (name, of) = (&serves.name, tenant_words(&serves.tenant));
+                console::hint(format!("`openclaw skills grants diff {name}{of}` shows what it asks for"));
             }
         }
     }
@@ -266,6 +269,17 @@ pub(super) async fn learn(context: &Context, arguments: LearnArguments) -> Resul
 
 async fn learn_with(context: &Context, arguments: LearnArguments, more: Vec<GrantLine>) -> Result<(), Failed> {
     let LearnArguments { target, args, allow_private, approve, tenant: Tenant { tenant } } = arguments;
+    if context.format == Format::Text {
+        console::talk(format!(
+            "`{target}` runs with every power it asks for: its requests are really sent, to any public address and with \
+             whatever it read, and what it keeps and emits stays"
+        ));
+        // Without a terminal nobody could answer; whoever wrote the script decided.
+        if !approve && is_at_terminal() && !agrees("run it?")? {
+            console::talk("it did not run");
+            return Ok(());
+        }
+    }
     let request = Request::Learn { tenant: tenant.clone(), target, arguments: Typed::Json(args), allow_private };
     let learnt: LearnView = Session::open(context).await?.ask(request).await?;
     if context.format == Format::Text {
@@ -304,10 +318,15 @@ fn describe_learnt(learnt: &LearnView) {
     console::hint(&learnt.command);
 }
 
+/// Whether somebody can be asked.
+fn is_at_terminal() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stdin().is_terminal() && console::is_terminal()
+}
+
 /// Asks the person at the terminal; without one the answer is no.
 fn agrees(question: &str) -> Result<bool, Failed> {
-    use std::io::IsTerminal as _;
-    if !std::io::stdin().is_terminal() || !console::is_terminal() {
+    if !is_at_terminal() {
         return Ok(false);
     }
     let failed = |error: std::io::Error| Failed::because(format!("the answer cannot be read: {error}"));

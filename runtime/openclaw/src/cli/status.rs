@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::session::Session;
+use super::skills::tenant_words;
 use crate::console::{self, Format};
 use crate::exit::Failed;
 use crate::ops::{Request, StatusView, TenantStatusView, size};
@@ -28,6 +29,9 @@ pub(super) async fn run(context: &Context) -> Result<(), Failed> {
     let rows: Vec<_> = status.usage.iter().map(row).collect();
     console::data("");
     console::data(console::table(["TENANT", "CALLS", "LAST MINUTE", "EGRESS", "KEPT", "STATE"], &rows));
+    for problem in &status.grant_problems {
+        console::talk(format!("warning: the grant {problem}"));
+    }
     for tenant in &status.usage {
         for grant in &tenant.expiring {
             let verb = if grant.expired { "ended at" } else { "ends at" };
@@ -35,9 +39,9 @@ pub(super) async fn run(context: &Context) -> Result<(), Failed> {
             console::talk(format!("warning: the grant of `{skill}` of tenant `{name}` {verb} {end}"));
         }
         for skill in &tenant.held {
-            let name = &tenant.name;
+            let (name, of) = (&tenant.name, tenant_words(&tenant.name));
             console::talk(format!(
-                "warning: an upgrade of `{skill}` of tenant `{name}` waits: `openclaw skills approve`"
+                "warning: an upgrade of `{skill}` of tenant `{name}` waits: `openclaw skills approve {skill}{of}`"
             ));
         }
     }

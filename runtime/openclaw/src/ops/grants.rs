@@ -6,6 +6,7 @@
 use openclaw_domain::ports::{Guests, Packages, Policy};
 use openclaw_domain::{
     Grant, GrantLimits, HeldUpgrade, Installed, Origin, Powers, Refusal, SecretPurpose, SkillName, TenantId, World,
+    secret_command, tenant_option,
 };
 use serde_json::{Value, json};
 
@@ -22,11 +23,11 @@ impl Ops {
         name: &SkillName,
         lines: &[GrantLine],
     ) -> Result<Value, Failed> {
-        let now = self.clock.now();
+        let (now, of) = (self.clock.now(), tenant_option(tenant));
         let wanted = Wanted::read(lines, now)?;
         if wanted.is_empty() {
             return Err(Failed::refused(format!("nothing is said that `{name}` may do")).hint(format!(
-                "add `--http 'GET https://…'`, `--kv BUCKET` …; `openclaw skills grants diff {name}` shows what its \
+                "add `--http 'GET https://…'`, `--kv BUCKET` …; `openclaw skills grants diff {name}{of}` shows what its \
                  author asks for"
             )));
         }
@@ -36,6 +37,11 @@ impl Ops {
                 .hint("a transform imports nothing, so there is nothing it could be granted"));
         }
         refuse_wider(&wanted.limits, &self.policy.limits(tenant))?;
+        // What is written begins with what the file says now: lines somebody typed into it are neither lost nor skipped.
+        self.reload_grants().await;
+        if let Some(problem) = self.storage.grants().problem(tenant, name) {
+            return Err(self.not_in_force(tenant, name, &problem));
+        }
         let mut notes = Vec::new();
         let before = self.grants.grant(tenant, name);
         let mut grant = match before.as_deref() {
@@ -89,10 +95,10 @@ impl Ops {
         name: &SkillName,
         lines: &[GrantLine],
     ) -> Result<Value, Failed> {
-        let now = self.clock.now();
+        let (now, of) = (self.clock.now(), tenant_option(tenant));
+        self.reload_grants().await;
         let Some(before) = self.grants.grant(tenant, name) else {
-            return Err(Failed::refused(format!("`{name}` of tenant `{tenant}` holds no grant"))
-                .hint("`openclaw skills grants show` lists those there are"));
+            return self.revoke_what_is_not_in_force(tenant, name, lines).await;
         };
         let mut left = Grant::clone(&before);
         if lines.is_empty() {
@@ -102,10 +108,10 @@ impl Ops {
             let powers: Vec<_> = lines.iter().filter(|line| line.option != "limit").cloned().collect();
             if powers.iter().any(|line| line.option == "expires") {
                 return Err(Failed::refused("`--expires` cannot be taken away here")
-                    .hint(format!("`openclaw skills grant {name} --expires never` lets the grant go on")));
+                    .hint(format!("`openclaw skills grant {name}{of} --expires never` lets the grant go on")));
             }
             let less = Wanted::read(&powers, now)?.powers;
-            refuse_absent(&less, &left.powers, name)?;
+            refuse_absent(&less, &left.powers, tenant, name)?;
             left.powers.remove(&less);
             clear_limits(&limits, &mut left.limits)?;
         }
@@ -143,8 +149,13 @@ impl Ops {
             })
             .collect();
         if let (Some(name), true) = (name, found.is_empty()) {
+            let tenant = tenant.cloned().unwrap_or_default();
+            if let Some(problem) = self.storage.grants().problem(&tenant, name) {
+                return Err(self.not_in_force(&tenant, name, &problem));
+            }
+            let of = tenant_option(&tenant);
             return Err(Failed::refused(format!("`{name}` holds no grant"))
-                .hint(format!("`openclaw skills grants diff {name}` shows what its author asks for")));
+                .hint(format!("`openclaw skills grants diff {name}{of}` shows what its author asks for")));
         }
         value(&found)
     }
@@ -221,12 +232,8 @@ impl Ops {
                 notes.push(format!("no `--http` rule allows {origin}, so `{}` is sent nowhere", secret.name));
             }
             if !matches!(self.secrets.read(&grant.tenant, &secret.name).await, Ok(Some(_))) {
-                let of = if grant.tenant == TenantId::default() {
-                    String::new()
-                } else {
-                    format!(" --tenant {}", grant.tenant)
-                };
-                notes.push(format!("`{0}` has no value yet: `openclaw secrets set {0}{of}`", secret.name));
+                let command = secret_command(&grant.tenant, &secret.name);
+                notes.push(format!("`{}` has no value yet: `{command}`", secret.name));
             }
         }
         Ok(notes)
@@ -239,12 +246,12 @@ pub(super) fn is_bound_to(grant: &Grant, installed: &Installed) -> bool {
 }
 
 /// What is to be taken away must be there: a line with a slip of the pen would otherwise seem revoked.
-fn refuse_absent(less: &Powers, held: &Powers, name: &SkillName) -> Result<(), Failed> {
+fn refuse_absent(less: &Powers, held: &Powers, tenant: &TenantId, name: &SkillName) -> Result<(), Failed> {
     let held = held.lines();
     match less.lines().into_iter().find(|line| !held.contains(line)) {
         None => Ok(()),
         Some((option, text)) => Err(Failed::refused(format!("the grant of `{name}` has no line `{option} {text}`"))
-            .hint(format!("`openclaw skills grants show {name}` prints its lines"))),
+            .hint(format!("`openclaw skills grants show {name}{}` prints its lines", tenant_option(tenant)))),
     }
 }
 

@@ -1,14 +1,14 @@
 //! Learning: a tool runs with its denials recorded instead of refused, and what it needed becomes the smallest grant.
 //!
-//! Invariant: learning grants nothing. What it finds is lines for an operator to read, and the call that found them
-//! reached private addresses only if that was said.
+//! Invariant: learning grants nothing. What it finds is lines for an operator to read. The requests it makes are really
+//! sent; private addresses are reached only if that was said, and a cloud's metadata only if its origin was.
 
 use openclaw_domain::ports::Guests;
 use openclaw_domain::{
-    Caller, Credential, Door, Installed, ProgressSink, Refusal, Role, SkillRef, TenantId, ToolCall, TraceId,
-    grant_command,
+    Caller, Credential, Door, Origin, OriginError, ProgressSink, Refusal, Role, SkillRef, TenantId, ToolCall, TraceId,
+    grant_command, tenant_option,
 };
-use openclaw_wasm::Learned;
+use openclaw_wasm::{Learned, PrivateReach};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -36,37 +36,54 @@ pub(crate) struct LearnView {
     pub(crate) trace_id: String,
 }
 
-/// A denial with what would help. Where the author could not say what a power is wanted for (a URL that an operator
-/// sets), and where a skill trapped before it could, a run that learns finds the command that no denial could name.
-pub(super) fn denied(refusal: Refusal, installed: &[Installed], target: &SkillRef, arguments: &str) -> Failed {
-    let Refusal::CapabilityDenied { tenant, skill, denial } = &refusal else { return refusal.into() };
-    let is_unlinked = denial.reason.as_ref().is_some_and(|reason| reason.starts_with("nothing of"));
-    let requests = installed.iter().find(|known| known.name == *skill).map(|known| known.requests.as_slice());
-    let is_left_open = requests
-        .unwrap_or_default()
-        .iter()
-        .any(|request| request.wants.is_empty() && !denial.missing.has(request.capability));
-    let is_whole = !denial.missing.is_empty() && !(denial.is_of_imports() && is_left_open);
-    if is_whole || denial.missing.is_empty() && !is_unlinked {
-        return refusal.into();
+/// What stands for addresses that a request writes as such, in place of an origin.
+pub(crate) const LITERALS: &str = "*";
+
+/// Reads what may be reached while a tool is learned.
+fn private_reach(texts: &[String]) -> Result<PrivateReach, Failed> {
+    let mut reach = PrivateReach::default();
+    for text in texts {
+        if text == LITERALS {
+            reach.literals = true;
+        } else {
+            let origin: Origin = text.parse().map_err(|error: OriginError| {
+                Failed::refused(error.to_string()).hint("`--allow-private=http://127.0.0.1:9000` names one origin")
+            })?;
+            reach.origins.insert(origin);
+        }
     }
-    let tool = target.tool.as_ref().map_or("-", |tool| tool.as_str());
-    let of = if *tenant == TenantId::default() { String::new() } else { format!(" --tenant {tenant}") };
-    // The arguments may have come from anywhere before somebody typed them: quoted, nothing in them ends the word.
-    let quoted = arguments.replace('\'', r"'\''");
-    let command = format!("openclaw skills grant {skill}{of} --learn '{tool}' --args '{quoted}'");
-    Failed::from(refusal).hint(command)
+    Ok(reach)
 }
 
 impl Ops {
+    /// A denial with what would help, where the denial itself cannot say. A grant's file that is not in force is that;
+    /// and where a skill was denied before it could name what it wants, a run that learns finds the command.
+    pub(super) fn denied(&self, refusal: Refusal, target: &SkillRef, arguments: &str) -> Failed {
+        let Refusal::CapabilityDenied { tenant, skill, denial } = &refusal else { return refusal.into() };
+        if let Some(problem) = self.storage.grants().problem(tenant, skill) {
+            return Failed::from(refusal).hint(problem.to_string());
+        }
+        let is_unlinked = denial.reason.as_ref().is_some_and(|reason| reason.starts_with("nothing of"));
+        if denial.command(tenant, skill).is_some() || !(is_unlinked || denial.is_of_imports()) {
+            return refusal.into();
+        }
+        let tool = target.tool.as_ref().map_or("-", |tool| tool.as_str());
+        // The arguments may have come from anywhere before somebody typed them: quoted, nothing in them ends the word.
+        let quoted = arguments.replace('\'', r"'\''");
+        let of = tenant_option(tenant);
+        let command = format!("openclaw skills grant {skill}{of} --learn '{tool}' --args '{quoted}'");
+        Failed::from(refusal).hint(command)
+    }
+
     /// Runs a tool and says what grant would have let it pass.
     pub(super) async fn learn(
         &self,
         tenant: TenantId,
         target: &str,
         arguments: Arguments,
-        allow_private: bool,
+        allow_private: &[String],
     ) -> Result<Value, Failed> {
+        let private = private_reach(allow_private)?;
         let parsed: SkillRef = target.parse().map_err(not_a_name)?;
         let installed = self.installed(&tenant, &parsed.skill).await?;
         let registry = self.registry().await?;
@@ -82,7 +99,7 @@ impl Ops {
             session: None,
             resumed: None,
         };
-        let Learned { result: reply, powers: needed } = Box::pin(registry.learn(call, allow_private)).await;
+        let Learned { result: reply, powers: needed } = Box::pin(registry.learn(call, private)).await;
         let lines: Vec<_> = needed.lines().into_iter().map(|(option, text)| GrantLine::new(option, text)).collect();
         let (outcome, failure) = match &reply {
             Ok(reply) => (Some(CallView::of(reply, trace.to_string()).text), None),

@@ -5,12 +5,14 @@
 //! the credential.
 
 mod arguments;
+mod grant_files;
 mod grant_lines;
 mod grant_view;
 mod grants;
 mod install;
 mod learn;
 mod memory;
+mod remove;
 mod request;
 mod run;
 mod secrets;
@@ -24,7 +26,7 @@ pub(crate) use arguments::Arguments;
 pub(crate) use grant_lines::{GrantLine, size};
 pub(crate) use grant_view::{GrantDiffView, GrantState, GrantView, HeldView};
 pub(crate) use install::Install;
-pub(crate) use learn::LearnView;
+pub(crate) use learn::{LITERALS, LearnView};
 pub(crate) use request::{Hidden, Request};
 pub(crate) use run::{AskedReload, Ops, OpsParts, RunningGateway};
 pub(crate) use secrets::SecretView;

@@ -38,12 +38,15 @@ pub(crate) enum Request {
         /// Which.
         name: String,
     },
-    /// Removes a skill.
+    /// Removes a skill and its grant.
     Remove {
         /// Whose.
         tenant: String,
         /// Which.
         name: String,
+        /// Whether what it kept goes, too.
+        #[serde(default)]
+        forget_data: bool,
     },
     /// Switches a skill on or off.
     SetEnabled {
@@ -156,8 +159,9 @@ pub(crate) enum Request {
         target: String,
         /// The arguments.
         arguments: Arguments,
-        /// Whether private addresses may be reached while it learns.
-        allow_private: bool,
+        /// Which private addresses may be reached while it learns: origins, and `*` for those written as addresses.
+        #[serde(default)]
+        allow_private: Vec<String>,
     },
     /// Keeps the value of a secret.
     SecretSet {

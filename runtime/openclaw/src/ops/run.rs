@@ -22,7 +22,6 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use super::grant_view::{HeldView, skill_state};
-use super::learn::denied;
 use super::memory::initial_memory;
 use super::tenants::role_of;
 use super::{
@@ -147,8 +146,8 @@ impl Ops {
 
     /// Puts a configuration that was reloaded in force for guests: limits, settings, where secrets are, and the grant
     /// files as they stand now.
-    pub(crate) fn configure(&self, config: &Arc<Config>) {
-        self.storage.grants().reload();
+    pub(crate) async fn configure(&self, config: &Arc<Config>) {
+        self.reload_grants().await;
         self.policy.set_config(Arc::clone(config));
         self.secrets.configure(wiring::configured_secrets(config));
     }
@@ -195,7 +194,9 @@ impl Ops {
                 value(&views)
             }
             Request::Skill { tenant, name } => self.skill(&parse(&tenant)?, &parse(&name)?).await,
-            Request::Remove { tenant, name } => self.remove(&parse(&tenant)?, &parse(&name)?).await,
+            Request::Remove { tenant, name, forget_data } => {
+                self.remove(&parse(&tenant)?, &parse(&name)?, forget_data).await
+            }
             Request::SetEnabled { tenant, name, enabled } => {
                 self.set_enabled(&parse(&tenant)?, &parse(&name)?, enabled).await
             }
@@ -224,7 +225,7 @@ impl Ops {
             Request::Approve { tenant, name } => self.approve(&parse(&tenant)?, &parse(&name)?).await,
             Request::Reject { tenant, name } => self.reject(&parse(&tenant)?, &parse(&name)?).await,
             Request::Learn { tenant, target, arguments, allow_private } => {
-                self.learn(parse(&tenant)?, &target, arguments, allow_private).await
+                self.learn(parse(&tenant)?, &target, arguments, &allow_private).await
             }
             Request::SecretSet { tenant, name, value } => {
                 self.set_secret(&parse(&tenant)?, &parse(&name)?, value.0).await
@@ -310,22 +311,6 @@ impl Ops {
         }
     }
 
-    async fn remove(&self, tenant: &TenantId, name: &SkillName) -> Result<Value, Failed> {
-        let registry = self.registry().await?;
-        let bundled = registry.installed(tenant).iter().any(|skill| skill.name == *name && skill.bundled);
-        if bundled {
-            return Err(Failed::refused(format!("`{name}` came with the gateway and would come back"))
-                .hint(format!("run `openclaw skills disable {name}`")));
-        }
-        if !registry.remove(tenant, name).await? {
-            return Err(Refusal::SkillNotFound(name.to_string()).into());
-        }
-        self.audit(tenant, "skill.remove", name.as_str(), &json!({})).await?;
-        // An operator's own skill may have stood where a bundled one belongs.
-        bundled::install(registry, tenant).await;
-        Ok(json!({"removed": name.as_str()}))
-    }
-
     async fn set_enabled(&self, tenant: &TenantId, name: &SkillName, enabled: bool) -> Result<Value, Failed> {
         let installed = self.registry().await?.set_enabled(tenant, name, enabled).await?;
         let action = if enabled { "skill.enable" } else { "skill.disable" };
@@ -355,10 +340,8 @@ impl Ops {
             resumed: None,
         };
         let (target_of_call, arguments) = (call.target.clone(), Arc::clone(&call.arguments));
-        let reply = registry
-            .call_tool(call)
-            .await
-            .map_err(|refusal| denied(refusal, &registry.installed(&tenant), &target_of_call, &arguments))?;
+        let reply =
+            registry.call_tool(call).await.map_err(|refusal| self.denied(refusal, &target_of_call, &arguments))?;
         let view = CallView::of(&reply, trace.to_string());
         let result = &view.text[..view.text.floor_char_boundary(EVENT_TEXT_BYTES)];
         let data = json!({

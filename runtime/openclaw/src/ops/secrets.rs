@@ -96,15 +96,6 @@ impl Ops {
         Ok(json!({"removed": name.as_str(), "tenant": tenant.as_str()}))
     }
 
-    /// Forgets all of a tenant's; how many there were.
-    pub(super) async fn erase_secrets(&self, tenant: &TenantId) -> Result<usize, Failed> {
-        let mut count = 0;
-        for kept in self.storage.list_secrets(tenant).await? {
-            count += usize::from(self.storage.remove_secret(tenant, &kept.name).await?);
-        }
-        Ok(count)
-    }
-
     fn configured_source(&self, tenant: &TenantId, name: &SecretName) -> Option<SecretSource> {
         self.config_in_force().of_tenants.get(tenant)?.secrets.get(name).cloned()
     }

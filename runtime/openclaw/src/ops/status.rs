@@ -47,6 +47,9 @@ pub(crate) struct StatusView {
     /// What is paused: `everything`, `acme`, `acme/notes`.
     #[serde(default)]
     pub(crate) paused: Vec<String>,
+    /// Files of grants that are not in force, each with the reason and what would put it right.
+    #[serde(default)]
+    pub(crate) grant_problems: Vec<String>,
     /// Each tenant's use against its limits.
     #[serde(default)]
     pub(crate) usage: Vec<TenantStatusView>,
@@ -122,6 +125,7 @@ impl Ops {
             instances,
             webhook_endpoints: config.server.ingress.len(),
             paused: paused_texts(&self.tenant_store.paused().await?),
+            grant_problems: self.storage.grants().problems().iter().map(ToString::to_string).collect(),
             usage,
         })
     }

@@ -139,24 +139,21 @@ impl Ops {
             self.storage.revoke(tenant, &named.token.name, self.clock.now()).await?;
         }
         self.tell_tokens_changed().await;
-        let mut grants = 0;
-        for grant in self.grants.all().iter().filter(|grant| grant.tenant == *tenant) {
-            self.grants.remove(tenant, &grant.skill).await?;
-            grants += 1;
-        }
         let registry = self.registry().await?;
-        let mut components = 0;
-        for skill in registry.installed(tenant) {
-            self.kv.erase(tenant, &skill.name).await?;
-            registry.remove(tenant, &skill.name).await?;
-            components += 1;
-        }
-        for held in Packages::held(&self.storage).await?.iter().filter(|held| held.upgrade.tenant == *tenant) {
-            Packages::release(&self.storage, tenant, &held.upgrade.name).await?;
-        }
-        let secrets = self.erase_secrets(tenant).await?;
+        let skills = registry.installed(tenant);
+        let grants = self.grants.all().iter().filter(|grant| grant.tenant == *tenant).count();
+        let secrets = self.storage.list_secrets(tenant).await?.len();
         self.storage.flush().await?;
-        let rows = self.tenant_store.erase(tenant).await?;
+        // Rows go by the one way that also overwrites them. Whatever deleted them before would leave them readable in
+        // the file, and nothing to overwrite; so what runs guests is told afterwards.
+        let mut rows = self.tenant_store.erase(tenant).await?;
+        for skill in &skills {
+            registry.remove(tenant, &skill.name).await?;
+        }
+        // Calls that were ended may have said so since.
+        self.storage.flush().await?;
+        rows += self.tenant_store.erase(tenant).await?;
+        let components = skills.len();
         self.policy.set_paused(self.tenant_store.paused().await?);
         self.tell_tokens_changed().await;
         let detail = json!({

@@ -71,7 +71,7 @@ fn is_permanent(ending: &Ending) -> bool {
             EgressError::NameDenied { .. }
             | EgressError::AddressDenied { .. }
             | EgressError::BadRequest { .. }
-            | EgressError::SecretMissing(_) => true,
+            | EgressError::SecretMissing { .. } => true,
             EgressError::TooLarge { what, .. } => what.contains("request"),
             EgressError::Dns { .. }
             | EgressError::Connect { .. }

@@ -70,7 +70,7 @@ pub(super) fn judge(
             return Ok(Judgement { decision, transform: transform.to_owned(), duration: elapsed, missing: 0 });
         }
         Err(Refusal::Paused { what }) => {
-            let decision = Decision::Queued { what };
+            let decision = Decision::Queued { what: what.to_string() };
             return Ok(Judgement { decision, transform: transform.to_owned(), duration: Duration::ZERO, missing: 0 });
         }
         Err(Refusal::Cancelled) => return Err(Refusal::Busy("it is restarting".to_owned())),

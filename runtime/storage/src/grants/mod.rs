@@ -59,6 +59,13 @@ impl GrantFiles {
         self.shared.found.load().problems.clone()
     }
 
+    /// Why the grant of a skill is not in force although something is in its place: its file, or the folder it lies in.
+    /// As of the last time files were read.
+    pub fn problem(&self, tenant: &TenantId, skill: &SkillName) -> Option<GrantProblem> {
+        let path = self.path(tenant, skill);
+        self.shared.found.load().problems.iter().find(|problem| path.starts_with(&problem.path)).cloned()
+    }
+
     /// Where the file of a grant is, whether or not it is there.
     pub fn path(&self, tenant: &TenantId, skill: &SkillName) -> PathBuf {
         file(&self.shared.folder, tenant, skill)

@@ -229,7 +229,7 @@ impl Wanted {
                 reason: Some(format!("`{host}` is at {address}, which is {kind}: that needs a second key")),
             });
             // Nothing was dialled, so the body is still whole.
-            if reach.learning().is_some_and(|learning| learning.allow_private) {
+            if reach.learning().is_some_and(|learning| learning.private.opens(&self.origin, kind)) {
                 sent = self.attempt(reach, end, true).await;
             }
         }

@@ -10,7 +10,7 @@ pub(super) fn of(error: EgressError) -> Error {
         EgressError::NameDenied { .. } => Error::HttpRequestDenied,
         EgressError::AddressDenied { .. } => Error::DestinationIpProhibited,
         EgressError::BadRequest { part, .. } if part == "url" => Error::HttpRequestUriInvalid,
-        EgressError::BadRequest { .. } | EgressError::SecretMissing(_) => Error::InternalError(Some(text)),
+        EgressError::BadRequest { .. } | EgressError::SecretMissing { .. } => Error::InternalError(Some(text)),
         EgressError::Dns { reason, .. } => Error::DnsError { rcode: Some(reason), info_code: None },
         EgressError::Connect { .. } => Error::ConnectionRefused,
         EgressError::Tls { reason, .. } if reason.contains("certificate") => Error::TlsCertificateError,

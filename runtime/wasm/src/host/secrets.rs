@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use openclaw_domain::{Capability, Powers, Refusal, SecretName, SecretPurpose, SecretUse};
+use openclaw_domain::{Capability, Powers, Refusal, SecretName, SecretPurpose, SecretUse, TenantId, secret_command};
 
 use crate::bindings::skill::openclaw::gateway::secrets as wit;
 use crate::reach::{Allowed, Denied, Reach};
@@ -18,8 +18,9 @@ fn named(name: &str) -> Result<SecretName, wit::Error> {
     name.parse().map_err(|error: openclaw_domain::IdError| wit::Error::Invalid(error.to_string()))
 }
 
-fn missing(name: &SecretName) -> wit::Error {
-    wit::Error::Missing(format!("the secret `{name}` has no value; an operator sets it: `openclaw secrets set {name}`"))
+fn missing(tenant: &TenantId, name: &SecretName) -> wit::Error {
+    let command = secret_command(tenant, name);
+    wit::Error::Missing(format!("the secret `{name}` has no value; an operator sets it: `{command}`"))
 }
 
 fn unavailable(refusal: &Refusal) -> wit::Error {
@@ -84,7 +85,7 @@ async fn hmac_sha256(reach: &Reach, name: &str, message: Vec<u8>) -> Result<Vec<
     let signed = reach.aside(async move { secrets.hmac_sha256(&tenant, &asked, message.into()).await }).await;
     match signed.and_then(|signed| signed) {
         Ok(Some(code)) => Ok(code.to_vec()),
-        Ok(None) => Err(missing(&name)),
+        Ok(None) => Err(missing(&reach.serving.tenant, &name)),
         Err(refusal) => Err(unavailable(&refusal)),
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openclaw_domain::ports::{KvQuota, Paused};
+use openclaw_domain::ports::KvQuota;
 use openclaw_domain::{
     CallLimits, Capability, Denial, Grant, GrantLimits, GrantShape, Powers, ProgressSink, Refusal, SkillName, TenantId,
     TenantLimits, TenantUse, TraceId,
@@ -35,13 +35,10 @@ pub(super) struct Begun {
 impl Registry {
     /// Refuses while an operator has paused the skill, its tenant or everything.
     pub(super) fn check_pause(&self, tenant: &TenantId, skill: &SkillName) -> Result<(), Refusal> {
-        let Some(paused) = self.ports.policy.paused(tenant, Some(skill)) else { return Ok(()) };
-        let what = match paused {
-            Paused::Everything => "the gateway".to_owned(),
-            Paused::Tenant(tenant) => format!("tenant `{tenant}`"),
-            Paused::Skill(_, skill) => format!("skill `{skill}`"),
-        };
-        Err(Refusal::Paused { what })
+        match self.ports.policy.paused(tenant, Some(skill)) {
+            None => Ok(()),
+            Some(what) => Err(Refusal::Paused { what }),
+        }
     }
 
     /// Everything that is decided before a component is loaded for a call.

@@ -32,7 +32,7 @@ use crate::serving::Serving;
 use crate::settings::WasmSettings;
 
 pub use install::{InstallError, Installation};
-pub use learn::Learned;
+pub use learn::{Learned, PrivateReach};
 use serve::task;
 
 /// What a [`Registry`] is made of.

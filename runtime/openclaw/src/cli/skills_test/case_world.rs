@@ -179,7 +179,7 @@ impl Egress for CaseWorld {
         }
         for header in &request.secret_headers {
             if let Some(missing) = named(&header.parts).into_iter().find(|name| !self.has(name)) {
-                return Err(EgressError::SecretMissing(missing.clone()));
+                return Err(EgressError::SecretMissing { tenant: request.tenant.clone(), name: missing.clone() });
             }
         }
         let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
