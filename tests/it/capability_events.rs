@@ -42,3 +42,16 @@ async fn a_call_emits_so_many_events_and_no_more() {
     let events = registry.events().await;
     assert_eq!(events.iter().filter(|event| event.fact.kind == EventKind::SkillEvent).count(), 64);
 }
+
+#[tokio::test]
+async fn what_a_tenant_emits_in_a_minute_is_bounded_and_the_guest_is_told_by_what() {
+    let registry = TestRegistry::serving(&[POWERS]).await;
+    registry.grant("powers", powers(&["event changed"])).await;
+    registry.policy.limit(|limits| limits.event_bytes_per_minute = 4096);
+    let first = registry.call("powers/emit", json!({ "name": "changed", "text": "x".repeat(3000) })).await;
+    assert_eq!(told(first), "it went well: emitted");
+    let refused = registry.refused_with("powers/emit", json!({ "name": "changed", "text": "y".repeat(3000) })).await;
+    assert!(refused.contains("4096 bytes of events a minute at most (`eventBytesPerMinute`)"), "{refused}");
+    let events = registry.events().await;
+    assert_eq!(events.iter().filter(|event| event.fact.kind == EventKind::SkillEvent).count(), 1);
+}

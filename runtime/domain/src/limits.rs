@@ -51,6 +51,9 @@ pub struct TenantLimits {
     pub calls_per_minute: u32,
     /// Calls at one time, over all skills. Default 48; one more waits in the tenant's queue.
     pub concurrent_calls: u32,
+    /// Bytes of events its guests emit within one minute, over all skills, in steps of 256 bytes an event. Default
+    /// 16 MiB; from 4 GiB on there is no bound.
+    pub event_bytes_per_minute: u64,
 }
 
 impl Default for TenantLimits {
@@ -61,6 +64,7 @@ impl Default for TenantLimits {
             kv_bytes: 4 << 20,
             calls_per_minute: 10_000_000,
             concurrent_calls: 48,
+            event_bytes_per_minute: 16 << 20,
         }
     }
 }

@@ -14,6 +14,9 @@ const MINUTE: u64 = 60_000;
 const COUNT_BITS: u32 = 24;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 
+/// Bytes that events are counted in: less than this, one costs the disk as much as the next.
+const EVENT_STEP: u64 = 256;
+
 /// The counters of a tenant or a skill.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
@@ -21,6 +24,8 @@ pub(crate) struct Meter {
     minutes: AtomicU64,
     calls: AtomicU32,
     egress: AtomicU64,
+    /// The same of what its events hold, in steps.
+    event_steps: AtomicU64,
 }
 
 /// A call that is counted until this is dropped.
@@ -79,23 +84,34 @@ fn minute_of(now: Timestamp) -> (u64, u64) {
     ((millis / MINUTE) & 0xffff, millis % MINUTE)
 }
 
+/// Counts `amount` in the minute that runs, unless that would be more than `limit` within a minute.
+fn spend(minutes: &AtomicU64, now: Timestamp, amount: u64, limit: u64) -> Result<(), Duration> {
+    let (minute, into) = minute_of(now);
+    let mut packed = minutes.load(Ordering::Relaxed);
+    loop {
+        let windows = Windows::at(packed, minute);
+        if windows.of_last_minute(into) + amount > limit {
+            return Err(Duration::from_millis(windows.wait(into, (limit + 1).saturating_sub(amount))));
+        }
+        let next = Windows { current: (windows.current + amount).min(COUNT_MASK), ..windows }.pack();
+        match minutes.compare_exchange_weak(packed, next, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => return Ok(()),
+            Err(changed) => packed = changed,
+        }
+    }
+}
+
 impl Meter {
     /// Counts a call that begins, unless it would be one more than `limit` within a minute: then how long until one is
     /// not.
     pub(crate) fn begin(&self, now: Timestamp, limit: u32) -> Result<(), Duration> {
-        let (minute, into) = minute_of(now);
-        let mut packed = self.minutes.load(Ordering::Relaxed);
-        loop {
-            let windows = Windows::at(packed, minute);
-            if windows.of_last_minute(into) >= u64::from(limit) {
-                return Err(Duration::from_millis(windows.wait(into, u64::from(limit))));
-            }
-            let next = Windows { current: (windows.current + 1).min(COUNT_MASK), ..windows }.pack();
-            match self.minutes.compare_exchange_weak(packed, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Ok(()),
-                Err(changed) => packed = changed,
-            }
-        }
+        spend(&self.minutes, now, 1, limit.into())
+    }
+
+    /// Counts an event of so many bytes, unless it would be more than `limit` bytes within a minute: then how long until
+    /// it is not.
+    pub(crate) fn emit(&self, now: Timestamp, bytes: u64, limit: u64) -> Result<(), Duration> {
+        spend(&self.event_steps, now, bytes / EVENT_STEP + 1, limit / EVENT_STEP)
     }
 
     /// Counts a call as running, unless `limit` of them run.
@@ -146,6 +162,21 @@ mod tests {
         let next = meter.begin(at(now), 10).unwrap_err();
         assert!(meter.begin(at(now + i64::try_from(next.as_millis()).unwrap()), 10).is_ok());
         assert_eq!(meter.calls_last_minute(at(600_000)), 0);
+    }
+
+    #[test]
+    fn bytes_of_events_are_bounded_over_any_minute_and_an_empty_one_counts() {
+        let meter = Meter::default();
+        for _ in 0..3 {
+            meter.emit(at(0), 0, 1024).unwrap();
+        }
+        let wait = meter.emit(at(0), 300, 1024).unwrap_err();
+        meter.emit(at(0), 255, 1024).unwrap();
+        assert!(meter.emit(at(0), 0, 1024).is_err());
+        assert!(wait > Duration::from_secs(60) && wait < Duration::from_secs(120), "{wait:?}");
+        meter.emit(at(i64::try_from(wait.as_millis()).unwrap() + 30_000), 300, 1024).unwrap();
+        // More than a window can count is no bound.
+        assert!((0..100).all(|_| meter.emit(at(0), u64::from(u32::MAX), 1 << 40).is_ok()));
     }
 
     #[test]

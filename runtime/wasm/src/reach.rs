@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::alerts::{Alerts, shown};
+use crate::host::events::Emitted;
 use crate::registry::PrivateReach;
 use crate::serving::Serving;
 
@@ -122,8 +123,8 @@ pub(crate) struct Reach {
     pub(crate) progress: ProgressSink,
     /// Reports of progress that were passed on.
     pub(crate) reports: AtomicU32,
-    /// Events that were recorded.
-    pub(crate) events: AtomicU32,
+    /// Events that were emitted.
+    pub(crate) events: Emitted,
     grant: Option<Arc<Grant>>,
     learning: Option<Arc<Learning>>,
     egress_limit: u64,
@@ -142,7 +143,7 @@ impl Reach {
             kv_quota: parts.kv_quota,
             progress: parts.progress,
             reports: AtomicU32::new(0),
-            events: AtomicU32::new(0),
+            events: Emitted::default(),
             grant: parts.grant,
             learning: parts.learning,
             egress_limit: parts.egress_bytes,

@@ -11,8 +11,16 @@ use super::file::{LimitsFile, MOST_MEMORY};
 use super::problem::Problems;
 use super::read::Object;
 
-const KEYS: [&str; 7] =
-    ["memoryBytes", "deadlineMs", "hostCalls", "egressBytes", "kvBytes", "callsPerMinute", "concurrentCalls"];
+const KEYS: [&str; 8] = [
+    "memoryBytes",
+    "deadlineMs",
+    "hostCalls",
+    "egressBytes",
+    "kvBytes",
+    "callsPerMinute",
+    "concurrentCalls",
+    "eventBytesPerMinute",
+];
 /// More than this in one place is a mistake in a unit.
 const MOST_BYTES: u64 = 1 << 40;
 
@@ -26,6 +34,7 @@ pub(crate) struct TenantLimitsFile {
     kv_bytes: Option<u64>,
     calls_per_minute: Option<u64>,
     concurrent_calls: Option<u64>,
+    event_bytes_per_minute: Option<u64>,
 }
 
 impl TenantLimitsFile {
@@ -41,6 +50,7 @@ impl TenantLimitsFile {
             kv_bytes: limits.whole("kvBytes", 0..=MOST_BYTES, problems),
             calls_per_minute: limits.whole("callsPerMinute", 1..=most, problems),
             concurrent_calls: limits.whole("concurrentCalls", 1..=100_000, problems),
+            event_bytes_per_minute: limits.whole("eventBytesPerMinute", 0..=MOST_BYTES, problems),
         }
     }
 
@@ -58,6 +68,7 @@ impl TenantLimitsFile {
             kv_bytes: self.kv_bytes.unwrap_or(usual.kv_bytes),
             calls_per_minute: small(self.calls_per_minute, usual.calls_per_minute),
             concurrent_calls: small(self.concurrent_calls, usual.concurrent_calls),
+            event_bytes_per_minute: self.event_bytes_per_minute.unwrap_or(usual.event_bytes_per_minute),
         }
     }
 

@@ -183,6 +183,7 @@ fn narrow(limits: TenantLimits, own: GrantLimits) -> TenantLimits {
         kv_bytes: own.kv_bytes.map_or(limits.kv_bytes, |own| own.min(limits.kv_bytes)),
         calls_per_minute: own.calls_per_minute.map_or(limits.calls_per_minute, |own| own.min(limits.calls_per_minute)),
         concurrent_calls: own.concurrent_calls.map_or(limits.concurrent_calls, |own| own.min(limits.concurrent_calls)),
+        event_bytes_per_minute: limits.event_bytes_per_minute,
     }
 }
 
