@@ -39,6 +39,7 @@ mod octokit_component;
 mod redteam_powers;
 mod reload;
 mod repository;
+mod secret_search;
 mod tenants_hostcalls;
 mod world_egress_transform;
 mod world_ingress_transform;

@@ -8,6 +8,7 @@
 mod bindings;
 mod floods;
 mod keys;
+mod leaks;
 mod own;
 mod requests;
 
@@ -29,6 +30,7 @@ openclaw_guest::skill!(
     keys::many,
     keys::same,
     keys::set,
+    leaks::leak,
     own::config,
     own::config_all,
     own::emit,
