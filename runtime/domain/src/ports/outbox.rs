@@ -60,6 +60,13 @@ pub trait Outbox: Send + Sync {
     /// Keeps an endpoint's health.
     async fn set_health(&self, endpoint: &EndpointKey, health: EndpointHealth) -> Result<(), Refusal>;
 
+    /// Keeps since when an endpoint has failed (`None`: no longer), and leaves alone whether it is disabled: the attempt
+    /// that says so may have been under way when somebody disabled it.
+    async fn set_failing(&self, endpoint: &EndpointKey, since: Option<Timestamp>) -> Result<(), Refusal>;
+
+    /// Keeps that nothing is sent to an endpoint any more; `false` if that was so before, and then nothing changes.
+    async fn disable(&self, endpoint: &EndpointKey, at: Timestamp, reason: &str) -> Result<bool, Refusal>;
+
     /// Deliveries, the newest first.
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<DeliveryRecord>, Refusal>;
 

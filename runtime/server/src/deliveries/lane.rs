@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use openclaw_domain::Timestamp;
 
 use super::breaker::{Allowed, Breaker};
+use super::failing::Failing;
 use super::rate::Rate;
 use super::route::Entry;
 use super::verdict::Signal;
@@ -26,7 +27,7 @@ pub(super) struct Lane {
     due: Option<Timestamp>,
     /// The endpoint asked to be left alone until then.
     paused_until: Timestamp,
-    pub(super) failing_since: Option<Timestamp>,
+    pub(super) failing: Failing,
 }
 
 /// What a lane may do now.
@@ -51,7 +52,7 @@ impl Lane {
             breaker: Breaker::default(),
             due: Some(now),
             paused_until: Timestamp::from_millis(0),
-            failing_since: None,
+            failing: Failing::default(),
         }
     }
 
@@ -140,7 +141,7 @@ impl Lane {
     pub(super) fn forgive(&mut self, now: Timestamp) {
         self.breaker = Breaker::default();
         self.paused_until = Timestamp::from_millis(0);
-        self.failing_since = None;
+        self.failing = Failing::default();
         self.due = Some(now);
     }
 }

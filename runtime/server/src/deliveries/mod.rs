@@ -9,6 +9,7 @@
 
 mod attempt;
 mod breaker;
+mod failing;
 mod fill;
 mod filter;
 mod handle;

@@ -76,13 +76,10 @@ impl DeliveryRoute {
         self.wake.notify_one();
     }
 
-    pub(super) fn set_disabled(&self, key: &EndpointKey, is_disabled: bool) {
+    /// Whether that changes anything.
+    pub(super) fn set_disabled(&self, key: &EndpointKey, is_disabled: bool) -> bool {
         let mut disabled = self.disabled.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_disabled {
-            disabled.insert(key.clone());
-        } else {
-            disabled.remove(key);
-        }
+        if is_disabled { disabled.insert(key.clone()) } else { disabled.remove(key) }
     }
 
     pub(super) fn is_disabled(&self, key: &EndpointKey) -> bool {

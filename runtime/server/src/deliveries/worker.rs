@@ -8,13 +8,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use openclaw_domain::{
-    DeliveryState, EndpointHealth, EndpointKey, EventKind, Lease, NewEvent, Settlement, Severity, Timestamp, TraceId,
+    DeliveryState, EndpointKey, EventKind, Lease, NewEvent, Refusal, Settlement, Severity, Timestamp, TraceId,
 };
 use serde_json::json;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Sender;
+use super::failing::{Change, FAILED_FOR, Failing};
 use super::lane::{Lane, Turn};
 use super::message::{Made, make};
 use super::route::{Entry, Table};
@@ -35,8 +36,6 @@ const HOUSEKEEPING: Duration = Duration::from_secs(15);
 const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Old deliveries forgotten at one time: one write must not hold up those who wait for the disk.
 const FORGET_AT_ONCE: usize = 500;
-/// An endpoint that has failed for so long is disabled.
-const FAILED_FOR: Duration = Duration::from_secs(5 * 24 * 3600);
 /// How long attempts under way may go on once the gateway stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -183,7 +182,7 @@ impl Worker {
                 Some(lane) => lane.with(Arc::clone(entry), now),
                 None => {
                     let mut lane = Lane::new(Arc::clone(entry), now);
-                    lane.failing_since = self.shared.failing_at_start(&key);
+                    lane.failing = Failing::since(self.shared.failing_at_start(&key));
                     lane
                 }
             };
@@ -217,20 +216,31 @@ impl Worker {
             if let Some(at) = look_at {
                 lane.look_at(at);
             }
-            health_after(lane, signal, now)
+            learned(lane, signal, now)
         });
-        let Some(Some(health)) = change else { return };
-        if let Some((_, reason)) = &health.disabled {
-            self.disable(&key, reason, now);
-        }
-        if let Err(error) = self.shared.outbox.set_health(&key, health).await {
+        let kept = match change.flatten() {
+            None => Ok(()),
+            Some(Learned::Failing(since)) => self.shared.outbox.set_failing(&key, since).await,
+            Some(Learned::Disabled(reason)) => self.disable(&key, &reason, now).await,
+        };
+        if let Err(error) = kept {
             tracing::error!(endpoint = %key, %error, "the endpoint's health is not kept");
         }
     }
 
-    /// Owes an endpoint nothing any more, and tells those who watch.
-    fn disable(&self, key: &EndpointKey, reason: &str, now: Timestamp) {
-        self.shared.route.set_disabled(key, true);
+    /// Owes an endpoint nothing any more, and tells those who watch: once, however many attempts under way say so, and
+    /// not when an operator was first.
+    async fn disable(&self, key: &EndpointKey, reason: &str, now: Timestamp) -> Result<(), Refusal> {
+        let is_new = self.shared.route.set_disabled(key, true);
+        let kept = self.shared.outbox.disable(key, now, reason).await;
+        // What cannot be kept is told all the same: it is in force until this process ends.
+        if is_new && *kept.as_ref().unwrap_or(&true) {
+            self.alert_disabled(key, reason, now);
+        }
+        kept.map(drop)
+    }
+
+    fn alert_disabled(&self, key: &EndpointKey, reason: &str, now: Timestamp) {
         tracing::warn!(endpoint = %key, reason, "the endpoint is disabled");
         let data = json!({
             "type": ALERT_DISABLED,
@@ -284,29 +294,28 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The health to keep after an attempt, if it changed.
-fn health_after(lane: &mut Lane, signal: Signal, now: Timestamp) -> Option<EndpointHealth> {
+/// What one attempt changes of an endpoint's health. An attempt may have been under way when the endpoint was disabled,
+/// so none of this enables it again.
+enum Learned {
+    /// It fails since then, or no longer.
+    Failing(Option<Timestamp>),
+    /// Nothing is to be sent there any more, for this reason.
+    Disabled(String),
+}
+
+/// What is to be kept after an attempt, if anything changed.
+fn learned(lane: &mut Lane, signal: Signal, now: Timestamp) -> Option<Learned> {
     match signal {
-        Signal::Delivered if lane.failing_since.is_some() => {
-            lane.failing_since = None;
-            Some(EndpointHealth::default())
-        }
-        Signal::Delivered | Signal::Nothing | Signal::Throttled(_) => None,
-        Signal::Gone => {
-            let disabled = Some((now, "it answered 410 (gone)".to_owned()));
-            Some(EndpointHealth { failing_since: lane.failing_since, disabled })
-        }
-        Signal::Refused | Signal::Failed => match lane.failing_since {
-            None => {
-                lane.failing_since = Some(now);
-                Some(EndpointHealth { failing_since: Some(now), disabled: None })
-            }
-            Some(since) if now.since(since) >= FAILED_FOR => {
+        Signal::Delivered => lane.failing.succeeded().then_some(Learned::Failing(None)),
+        Signal::Nothing | Signal::Throttled(_) => None,
+        Signal::Gone => Some(Learned::Disabled("it answered 410 (gone)".to_owned())),
+        Signal::Refused | Signal::Failed => match lane.failing.failed(now) {
+            Change::Nothing => None,
+            Change::Begins => Some(Learned::Failing(Some(now))),
+            Change::Enough => {
                 let days = FAILED_FOR.as_secs() / 86_400;
-                let reason = format!("every attempt has failed for {days} days");
-                Some(EndpointHealth { failing_since: Some(since), disabled: Some((now, reason)) })
+                Some(Learned::Disabled(format!("every attempt has failed for {days} days")))
             }
-            Some(_) => None,
         },
     }
 }

@@ -74,6 +74,16 @@ impl Outbox for Storage {
         self.write(move |conn| settle::set_health(conn, &endpoint, &health)).await
     }
 
+    async fn set_failing(&self, endpoint: &EndpointKey, since: Option<Timestamp>) -> Result<(), Refusal> {
+        let endpoint = endpoint.clone();
+        self.write(move |conn| settle::set_failing(conn, &endpoint, since)).await
+    }
+
+    async fn disable(&self, endpoint: &EndpointKey, at: Timestamp, reason: &str) -> Result<bool, Refusal> {
+        let (endpoint, reason) = (endpoint.clone(), reason.to_owned());
+        self.write(move |conn| settle::disable(conn, &endpoint, at, &reason)).await
+    }
+
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<DeliveryRecord>, Refusal> {
         self.inner.readers.read(move |conn| list::records(conn, &query)).await
     }

@@ -103,6 +103,36 @@ pub(super) fn set_health(conn: &Connection, key: &EndpointKey, health: &Endpoint
     .map(drop)
 }
 
+/// Writes one column: an attempt that was under way must not enable what was disabled meanwhile.
+pub(super) fn set_failing(conn: &Connection, key: &EndpointKey, since: Option<Timestamp>) -> rusqlite::Result<()> {
+    let (tenant, name) = (key.tenant.as_str(), key.name.as_str());
+    let Some(since) = since else {
+        conn.prepare_cached("UPDATE endpoint_health SET failing_since = NULL WHERE tenant = ?1 AND endpoint = ?2")?
+            .execute([tenant, name])?;
+        return conn
+            .prepare_cached("DELETE FROM endpoint_health WHERE tenant = ?1 AND endpoint = ?2 AND disabled_at IS NULL")?
+            .execute([tenant, name])
+            .map(drop);
+    };
+    conn.prepare_cached(
+        "INSERT INTO endpoint_health (tenant, endpoint, failing_since) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET failing_since = ?3",
+    )?
+    .execute(params![tenant, name, since.as_millis()])
+    .map(drop)
+}
+
+/// The first reason stays: it is the one that was told.
+pub(super) fn disable(conn: &Connection, key: &EndpointKey, at: Timestamp, reason: &str) -> rusqlite::Result<bool> {
+    let changed = conn
+        .prepare_cached(
+            "INSERT INTO endpoint_health (tenant, endpoint, disabled_at, reason) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET disabled_at = ?3, reason = ?4 WHERE disabled_at IS NULL",
+        )?
+        .execute(params![key.tenant.as_str(), key.name.as_str(), at.as_millis(), reason])?;
+    Ok(changed == 1)
+}
+
 pub(super) fn replay(conn: &Connection, ids: &[DeliveryId], now: Timestamp) -> rusqlite::Result<u64> {
     let mut replayed = 0;
     for id in ids {

@@ -178,3 +178,23 @@ async fn the_health_of_an_endpoint_is_kept_until_it_is_well_again() {
     storage.set_health(&one, EndpointHealth::default()).await.unwrap();
     assert!(storage.health().await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_an_attempt_says_of_an_endpoint_never_enables_it() {
+    let home = home();
+    let storage = open(home.path());
+    let one = key("acme", "one");
+    storage.set_failing(&one, Some(AT)).await.unwrap();
+    assert!(storage.disable(&one, after(1), "410").await.unwrap());
+    assert!(!storage.disable(&one, after(2), "again").await.unwrap());
+    let gone = Some((after(1), "410".to_owned()));
+    for since in [Some(after(3)), None] {
+        storage.set_failing(&one, since).await.unwrap();
+        let health = EndpointHealth { failing_since: since, disabled: gone.clone() };
+        assert_eq!(storage.health().await.unwrap(), [(one.clone(), health)]);
+    }
+    storage.set_health(&one, EndpointHealth::default()).await.unwrap();
+    storage.set_failing(&one, Some(AT)).await.unwrap();
+    storage.set_failing(&one, None).await.unwrap();
+    assert!(storage.health().await.unwrap().is_empty());
+}

@@ -177,6 +177,19 @@ impl Outbox for FakeOutbox {
         Ok(())
     }
 
+    async fn set_failing(&self, key: &EndpointKey, since: Option<Timestamp>) -> Result<(), Refusal> {
+        self.health.lock().unwrap().entry(key.clone()).or_default().failing_since = since;
+        Ok(())
+    }
+
+    async fn disable(&self, key: &EndpointKey, at: Timestamp, reason: &str) -> Result<bool, Refusal> {
+        let mut health = self.health.lock().unwrap();
+        let kept = &mut health.entry(key.clone()).or_default().disabled;
+        let is_new = kept.is_none();
+        kept.get_or_insert_with(|| (at, reason.to_owned()));
+        Ok(is_new)
+    }
+
     async fn deliveries(&self, _: DeliveryQuery) -> Result<Vec<DeliveryRecord>, Refusal> {
         Ok(Vec::new())
     }
@@ -224,6 +237,8 @@ pub(super) enum Answer {
     RetryAfter(u16, &'static str),
     Body(u16, &'static str),
     Endless(u16),
+    /// These, one for each request.
+    InTurn(Arc<[u16]>),
     Fails(EgressError),
     /// Nothing, until the gate lets somebody through.
     Hangs,
@@ -288,6 +303,7 @@ impl Egress for FakeEgress {
     async fn send(&self, request: Outgoing) -> Result<Incoming, EgressError> {
         let host = request.origin.host.clone();
         let OutgoingBody::Full(body) = request.body else { panic!("a delivery has a whole body") };
+        let number = self.sent_to(&host);
         self.sent.lock().unwrap().push(Sent {
             host: host.clone(),
             path: request.path_and_query,
@@ -317,6 +333,7 @@ impl Egress for FakeEgress {
                 (status, stream(std::iter::empty()))
             }
             Answer::Body(status, body) => (status, stream(std::iter::once(body))),
+            Answer::InTurn(statuses) => (statuses[number], stream(std::iter::empty())),
             Answer::Endless(status) => (status, stream(std::iter::repeat("0123456789abcdef"))),
             Answer::Fails(error) => return Err(error),
             Answer::Hangs => (200, stream(std::iter::empty())),

@@ -60,6 +60,37 @@ async fn a_gone_endpoint_is_disabled_with_an_alert_and_owed_nothing_until_it_is_
 }
 
 #[tokio::test]
+async fn attempts_under_way_when_an_endpoint_is_disabled_neither_enable_it_nor_tell_it_twice() {
+    let mut bench = Bench::new(vec![endpoint("one")]);
+    bench.egress.answers("one.test", Answer::InTurn([410, 410, 500, 200].into()));
+    for number in 0..4 {
+        bench.complete(number);
+    }
+    bench.worker.turn().await;
+    assert_eq!(bench.egress.sent_to("one.test"), 4, "side by side");
+    assert!(bench.outbox.kept_health(&key("one")).disabled.unwrap().1.contains("410"));
+    assert_eq!(bench.outbox.recorded.lock().unwrap().len(), 1);
+    bench.restart(vec![endpoint("one")]).await;
+    bench.complete(5);
+    bench.after(DAY).await;
+    assert_eq!(bench.egress.sent_to("one.test"), 4);
+}
+
+#[tokio::test]
+async fn one_refusal_long_ago_and_one_failure_today_disable_nothing() {
+    let mut bench = Bench::new(vec![endpoint("one")]);
+    bench.egress.answers("one.test", Answer::Status(401));
+    bench.complete(1);
+    bench.worker.turn().await;
+    bench.clock.advance(DAY * 6);
+    bench.complete(2);
+    bench.worker.turn().await;
+    assert_eq!(bench.egress.sent_to("one.test"), 2);
+    assert_eq!(bench.outbox.kept_health(&key("one")).disabled, None);
+    assert!(bench.outbox.recorded.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn an_endpoint_that_failed_for_five_days_is_disabled_and_one_success_starts_the_count_anew() {
     let mut bench = Bench::new(vec![endpoint("one")]);
     for day in 0..4 {
