@@ -3,6 +3,7 @@
 //! Invariant: a command either prints its data and ends with 0, or says what failed and what would help and ends with
 //! another code; never both halves.
 
+mod agent;
 mod backup;
 mod completions;
 mod config;
@@ -66,6 +67,11 @@ enum Command {
     /// Look after the endpoints that events are posted to
     #[command(subcommand)]
     Webhooks(webhooks::Command),
+    /// Show the tokens that language models used, by day
+    Usage(agent::UsageArguments),
+    /// List, show and forget what the agent remembers
+    #[command(subcommand)]
+    Conversations(agent::Command),
     /// Make, list and revoke named tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -152,6 +158,8 @@ fn run_command(context: &Context, command: Command) -> Result<(), Failed> {
         Command::Status => block_on(status::run(context)),
         Command::Skills(command) => block_on(skills::run(context, *command)),
         Command::Webhooks(command) => block_on(webhooks::run(context, command)),
+        Command::Usage(arguments) => block_on(agent::usage(context, arguments)),
+        Command::Conversations(command) => block_on(agent::run(context, command)),
         Command::Token(command) => block_on(token::run(context, command)),
         Command::Secrets(command) => block_on(secrets::run(context, command)),
         Command::Tenants(command) => block_on(tenants::run(context, command)),

@@ -4,6 +4,7 @@
 //! both do and say the same. Invariant: whoever gets here is the operator: the socket's mode and the home's mode are
 //! the credential.
 
+mod agent;
 mod arguments;
 mod grant_files;
 mod grant_lines;
@@ -22,6 +23,7 @@ mod view;
 mod webhook_view;
 mod webhooks;
 
+pub(crate) use agent::{AgentRequest, ConversationName, ConversationView, SaidView, UsageView};
 pub(crate) use arguments::Arguments;
 pub(crate) use grant_lines::{GrantLine, size};
 pub(crate) use grant_view::{GrantDiffView, GrantState, GrantView, HeldView};

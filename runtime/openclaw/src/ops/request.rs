@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::grant_lines::GrantLine;
-use super::{Arguments, WebhookRequest};
+use super::{AgentRequest, Arguments, WebhookRequest};
 
 /// A text that `Debug` does not print: it holds a secret's value on its way into the store.
 #[derive(Clone, Serialize, Deserialize)]
@@ -87,6 +87,11 @@ pub(crate) enum Request {
         tenant: String,
         /// Which.
         name: String,
+    },
+    /// About the agent.
+    Agent {
+        /// What.
+        what: AgentRequest,
     },
     /// About webhooks.
     Webhooks {

@@ -211,6 +211,7 @@ impl Ops {
                 value(&tokens.iter().map(|token| TokenView::of(token, now)).collect::<Vec<_>>())
             }
             Request::TokenRevoke { tenant, name } => self.revoke_token(&parse(&tenant)?, &name).await,
+            Request::Agent { what } => self.agent(what).await,
             Request::Webhooks { what } => self.webhooks(what).await,
             Request::Backup { to } => self.backup(&to).await,
             Request::Trace { tenant, id } => self.trace(&parse(&tenant)?, &id).await,
