@@ -45,6 +45,7 @@ mod world_egress_transform;
 mod world_ingress_transform;
 mod world_tools;
 
+mod chat;
 mod cli_audit;
 mod cli_bundled;
 mod cli_config;
