@@ -48,6 +48,24 @@ async fn webhooks_of_a_paused_gateway_are_accepted_and_decided_in_order_when_the
 }
 
 #[tokio::test]
+async fn what_is_paused_still_does_not_hold_up_what_no_pause_concerns() {
+    let home = TempDir::new().unwrap();
+    cli(home.path(), &["skills", "install", INGRESS_HOSTILE]).await.unwrap();
+    let gateway = TestGateway::start_in(home, CONFIG).await;
+    cli(gateway.home(), &["pause", "default/ingress-hostile"]).await.unwrap();
+    cli(gateway.home(), &["pause"]).await.unwrap();
+    let held = gateway.post("/webhook/asked", &[SECRET], &json!({})).await;
+    assert_eq!(held.json()["outcome"], "queued");
+    assert_eq!(say(&gateway, "one").await["outcome"], "queued");
+    let mut session = gateway.connect("").await;
+    session.ask("status", "listening", &json!({})).await;
+    cli(gateway.home(), &["resume"]).await.unwrap();
+    let seen = session.first_of("channel.message.received").await.unwrap();
+    assert_eq!(seen["payload"]["text"], "said one");
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_call_a_webhook_owes_to_a_paused_skill_runs_once_when_the_pause_ends() {
     let home = TempDir::new().unwrap();
     cli(home.path(), &["skills", "install", INGRESS_HOSTILE]).await.unwrap();

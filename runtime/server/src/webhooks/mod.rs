@@ -79,13 +79,14 @@ impl Webhooks {
     /// Decides what pauses have queued and runs the skill calls they have put off, as far as no pause is in force.
     /// Those that run already are left alone. Call it when a pause has ended.
     pub(crate) async fn go_on(&self) {
+        // First what was put off: the queue may have to wait.
+        if let Err(error) = self.0.resume().await {
+            tracing::error!(%error, "the skill calls that webhooks are owed wait for the next start");
+        }
         match self.0.decide_queued().await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "webhooks that a pause had queued are decided"),
             Err(error) => tracing::error!(%error, "webhooks that a pause has queued wait for the next end of a pause"),
-        }
-        if let Err(error) = self.0.resume().await {
-            tracing::error!(%error, "the skill calls that webhooks are owed wait for the next start");
         }
     }
 

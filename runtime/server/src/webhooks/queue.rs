@@ -3,11 +3,13 @@
 //! Invariants: a queued request was verified when it came, and is decided once; one tenant's are decided in the order in
 //! which they came; what cannot be decided now stays queued.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openclaw_domain::ports::QueuedRequest;
 use openclaw_domain::{IngressRequest, Refusal, TenantId};
+use tokio::task::JoinSet;
 
 use super::address::EndpointAddress;
 use super::invocation::Invocation;
@@ -17,8 +19,9 @@ use super::visible;
 
 /// Requests read at one time: each may hold a whole body.
 const PAGE: usize = 16;
-/// How long the queue waits that found the gateway busy.
+/// How long a request waits that found the gateway busy, and how often it is tried until the next end of a pause.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+const TRIES: u32 = 60;
 
 /// What became of a queued request.
 enum Turn {
@@ -26,37 +29,56 @@ enum Turn {
     Decided,
     /// There is no room for it now.
     Later,
-    /// It is paused again.
+    /// It is paused still, or again.
     Paused,
 }
 
 impl Ingress {
-    /// Decides what is queued, of all tenants, until nothing is left that may be decided. The count of decided ones.
+    /// Decides what is queued, each tenant's by itself, until nothing is left that may be decided. The count of them.
     ///
     /// # Errors
-    /// The inbox cannot be read or written; what is left stays queued.
-    pub(super) async fn decide_queued(&self) -> Result<u64, Refusal> {
-        let mut decided = 0;
+    /// The inbox cannot be read; what is left stays queued.
+    pub(super) async fn decide_queued(self: &Arc<Self>) -> Result<u64, Refusal> {
+        let mut queues = JoinSet::new();
         for (tenant, _) in self.inbox.queues().await? {
-            decided += self.decide_queue(&tenant).await?;
+            let ingress = Arc::clone(self);
+            queues.spawn(async move { ingress.decide_queue(&tenant).await });
+        }
+        let mut decided = 0;
+        while let Some(queue) = queues.join_next().await {
+            match queue {
+                Ok(Ok(count)) => decided += count,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "a tenant's queued webhooks wait for the next end of a pause")
+                }
+                Err(error) => tracing::error!(%error, "a tenant's queued webhooks could not be decided"),
+            }
         }
         Ok(decided)
     }
 
+    /// What is paused still is passed over: it must not hold up what no pause concerns.
     async fn decide_queue(&self, tenant: &TenantId) -> Result<u64, Refusal> {
-        let mut decided = 0;
+        let (mut decided, mut passed_over) = (0, HashSet::new());
         loop {
-            let page = self.inbox.queued(tenant, PAGE).await?;
-            if page.is_empty() {
+            let page = self.inbox.queued(tenant, PAGE + passed_over.len()).await?;
+            let left: Vec<_> = page.into_iter().filter(|request| !passed_over.contains(&request.id)).collect();
+            if left.is_empty() {
                 return Ok(decided);
             }
-            for request in page {
+            for request in left {
+                let mut tries = 1;
                 loop {
                     match self.decide(&request).await? {
-                        Turn::Decided => break decided += 1,
-                        Turn::Paused => return Ok(decided),
-                        Turn::Later => tokio::time::sleep(TRY_AGAIN).await,
+                        Turn::Decided => decided += 1,
+                        Turn::Later if tries < TRIES => {
+                            tries += 1;
+                            tokio::time::sleep(TRY_AGAIN).await;
+                            continue;
+                        }
+                        Turn::Later | Turn::Paused => drop(passed_over.insert(request.id)),
                     }
+                    break;
                 }
             }
         }
