@@ -9,7 +9,11 @@ use http::header::HeaderName;
 use openclaw_domain::Secret;
 
 use super::verify::key::{Algorithm, Encoding};
+use super::verify::standard::StandardKey;
 use super::verify::{discord, standard};
+
+/// Bytes that Standard Webhooks asks of a shared key, at least. Text of any length can stand for a key of one byte.
+const LEAST_STANDARD_KEY: usize = 24;
 
 /// What a signed endpoint expects.
 #[derive(Clone, Debug)]
@@ -88,9 +92,13 @@ impl Scheme {
             Self::Discord if discord::public_key(secret).is_none() => {
                 Err("the application's public key: 64 hexadecimal digits")
             }
-            Self::Gitlab | Self::StandardWebhooks if standard::key(secret).is_none() => {
-                Err("`whsec_` or `whpk_` and base64")
-            }
+            Self::Gitlab | Self::StandardWebhooks => match standard::key(secret) {
+                None => Err("`whsec_` or `whpk_` and base64"),
+                Some(StandardKey::Shared(key)) if key.len() < LEAST_STANDARD_KEY => {
+                    Err("`whsec_` and the base64 of 24 to 64 random bytes, and this one has fewer than 24")
+                }
+                Some(_) => Ok(()),
+            },
             _ => Ok(()),
         }
     }
@@ -273,6 +281,11 @@ mod tests {
         assert!(standard.check_secret("whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=").is_ok());
         for wrong in ["", "whsec_", "whsec_not base64", "whpk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsk_AAAA"] {
             assert!(standard.check_secret(wrong).is_err(), "{wrong}");
+        }
+        for short in ["whsec_AA==", "AAAAAAAAAAA=", &format!("whsec_{}A=", "A".repeat(30))] {
+            for scheme in [Scheme::Gitlab, Scheme::StandardWebhooks] {
+                assert!(scheme.check_secret(short).unwrap_err().contains("fewer than 24"), "{short}");
+            }
         }
         assert!(Scheme::Github.check_secret("anything").is_ok());
     }
