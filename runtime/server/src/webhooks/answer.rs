@@ -33,6 +33,8 @@ pub(super) struct Answer {
     code: Option<Code>,
     /// How the request ended; `None` if it was refused.
     ending: Option<Ending>,
+    /// The kept request it is about, for the log: what a transform chose to answer does not say.
+    id: Option<String>,
     retry_after: Option<Duration>,
     closes: bool,
     is_guest_made: bool,
@@ -55,6 +57,7 @@ impl Answer {
             body: body.into(),
             code: None,
             ending: None,
+            id: None,
             retry_after: None,
             closes: false,
             is_guest_made: false,
@@ -96,18 +99,20 @@ impl Answer {
         let InboxRecord { id, status, response } = record;
         if let Some((content_type, body)) = response {
             let content_type = HeaderValue::try_from(content_type).unwrap_or(HeaderValue::from_static("text/plain"));
-            return Self::chosen(status, content_type, body).ending(Ending::Duplicate);
+            return Self::chosen(status, content_type, body).ending(Ending::Duplicate).naming(id);
         }
         if status == Code::TransformFailed.http_status() {
             // What it said then is in the inbox; the sender needs the code, which is the same.
             let refusal = Refusal::TransformFailed { transform: String::new(), reason: String::new() };
             let message = "the transform failed when this request first came; it is kept for replay".to_owned();
             let error = ErrorPayload { message, ..error_payload(&refusal, None, Some(trace)) };
-            return Self::error(&refusal, &ErrorBody { error, id: Some(id), duplicate: Some(true) })
-                .ending(Ending::Duplicate);
+            return Self::error(&refusal, &ErrorBody { error, id: Some(id.clone()), duplicate: Some(true) })
+                .ending(Ending::Duplicate)
+                .naming(id);
         }
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-        Self::json(status, format!(r#"{{"ok":true,"id":"{id}","duplicate":true}}"#)).ending(Ending::Duplicate)
+        let body = format!(r#"{{"ok":true,"id":"{id}","duplicate":true}}"#);
+        Self::json(status, body).ending(Ending::Duplicate).naming(id)
     }
 
     /// No.
@@ -165,6 +170,17 @@ impl Answer {
     const fn ending(mut self, ending: Ending) -> Self {
         self.ending = Some(ending);
         self
+    }
+
+    /// Says which kept request it is about.
+    pub(super) fn naming(mut self, id: String) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The kept request's id, if one is kept.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     /// Counts it and names its code for the log: `OK`, or the refusal's.

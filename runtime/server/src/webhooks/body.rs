@@ -1,8 +1,10 @@
 //! Reading a request's body: no more than the endpoint takes, in no more time than a sender may need.
 //!
 //! Invariants: memory held for a body never exceeds the endpoint's limit and one frame, whatever its headers claim; all
-//! bodies of senders that have proven nothing yet share a budget, and hold of it only what they have sent.
+//! bodies of senders that have proven nothing yet share a budget, and hold of it only what they have sent; no address
+//! holds all of it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -11,6 +13,9 @@ use http_body_util::BodyExt;
 use openclaw_domain::Refusal;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
+
+use crate::auth::ClientAddress;
+use crate::shares::{Part, Shares};
 
 /// Time in which a body must have arrived. Senders give up after 10 s or less; a slow one must not hold a place.
 const ARRIVAL: Duration = Duration::from_secs(30);
@@ -23,32 +28,62 @@ const DISCARD_TIME: Duration = Duration::from_secs(2);
 
 /// Bytes for which one permit of a budget stands.
 const PERMIT_BYTES: usize = 1 << 10;
+/// Bytes for which one part of an address's share stands. Coarser than a permit: a part is an entry of a list.
+const PART_BYTES: usize = 16 << 10;
+
+/// Bytes of bodies whose senders have proven nothing yet.
+pub(super) struct Budget {
+    bytes: usize,
+    all: Semaphore,
+    by_sender: Shares<IpAddr>,
+}
+
+impl Budget {
+    /// A budget of this many bytes, of which an address may hold a quarter.
+    pub(super) fn new(bytes: usize) -> Self {
+        Self { bytes, all: Semaphore::new(bytes / PERMIT_BYTES), by_sender: Shares::default() }
+    }
+}
 
 /// What a body holds of a budget; dropping it gives it back.
 pub(super) struct Reservation<'a> {
-    budget: Option<&'a Semaphore>,
+    budget: Option<Share<'a>>,
     held: Option<SemaphorePermit<'a>>,
     held_permits: usize,
+    parts: Vec<Part<IpAddr>>,
     bytes: usize,
+}
+
+/// What one address may hold of a budget.
+#[derive(Clone, Copy)]
+struct Share<'a> {
+    budget: &'a Budget,
+    sender: IpAddr,
+    parts: usize,
 }
 
 impl<'a> Reservation<'a> {
     /// For a body of a sender that is known: it needs none.
     pub(super) const fn unneeded() -> Self {
-        Self { budget: None, held: None, held_permits: 0, bytes: 0 }
+        Self { budget: None, held: None, held_permits: 0, parts: Vec::new(), bytes: 0 }
     }
 
-    /// For a body of a stranger.
-    pub(super) const fn within(budget: &'a Semaphore) -> Self {
-        Self { budget: Some(budget), held: None, held_permits: 0, bytes: 0 }
+    /// For a body of a stranger, at an endpoint that takes bodies of up to `largest` bytes. One of these fits into the
+    /// share of its address, or an honest sender could never prove itself.
+    pub(super) fn within(budget: &'a Budget, sender: ClientAddress, largest: usize) -> Self {
+        let parts = (budget.bytes / 4).max(largest).div_ceil(PART_BYTES);
+        Self { budget: Some(Share { budget, sender: sender.throttle_key(), parts }), ..Self::unneeded() }
     }
 
     fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let Some(budget) = self.budget else { return Ok(()) };
+        let Some(Share { budget, sender, parts }) = self.budget else { return Ok(()) };
         self.bytes += bytes;
         let more = self.bytes.div_ceil(PERMIT_BYTES) - self.held_permits;
         let full = || Refusal::QueueFull("webhook body");
-        let permit = budget.try_acquire_many(u32::try_from(more).map_err(|_| full())?).map_err(|_| full())?;
+        while self.parts.len() < self.bytes.div_ceil(PART_BYTES) {
+            self.parts.push(budget.by_sender.take(&sender, parts).ok_or_else(full)?);
+        }
+        let permit = budget.all.try_acquire_many(u32::try_from(more).map_err(|_| full())?).map_err(|_| full())?;
         self.held_permits += more;
         match &mut self.held {
             Some(held) => held.merge(permit),
@@ -56,11 +91,6 @@ impl<'a> Reservation<'a> {
         }
         Ok(())
     }
-}
-
-/// The permits of a budget of this many bytes.
-pub(super) const fn permits(bytes: usize) -> usize {
-    bytes / PERMIT_BYTES
 }
 
 /// The whole body.
@@ -136,6 +166,10 @@ mod tests {
 
     use super::*;
 
+    fn from(last: u8) -> ClientAddress {
+        ClientAddress(IpAddr::from([192, 0, 2, last]))
+    }
+
     fn chunks(pieces: &[&'static str]) -> Body {
         let pieces: Vec<Result<&'static str, std::io::Error>> = pieces.iter().map(|piece| Ok(*piece)).collect();
         Body::from_stream(stream::iter(pieces))
@@ -165,18 +199,37 @@ mod tests {
 
     #[tokio::test]
     async fn strangers_share_a_budget_and_hold_what_they_have_sent() {
-        let budget = Semaphore::new(permits(4096));
+        let budget = Budget::new(4096);
         let whole = || chunks(&["0123456789"; 300]);
-        let mut first = Reservation::within(&budget);
+        let mut first = Reservation::within(&budget, from(1), 5000);
         assert_eq!(read(whole(), 5000, &mut first).await.unwrap().len(), 3000);
-        assert_eq!(budget.available_permits(), 1);
-        let mut second = Reservation::within(&budget);
+        assert_eq!(budget.all.available_permits(), 1);
+        let mut second = Reservation::within(&budget, from(2), 5000);
         assert!(matches!(read(whole(), 5000, &mut second).await, Err(Refusal::QueueFull(_))));
         drop(second);
-        assert_eq!(budget.available_permits(), 1);
+        assert_eq!(budget.all.available_permits(), 1);
         drop(first);
-        assert!(read(whole(), 5000, &mut Reservation::within(&budget)).await.is_ok());
-        assert_eq!(budget.available_permits(), 4);
+        assert!(read(whole(), 5000, &mut Reservation::within(&budget, from(2), 5000)).await.is_ok());
+        assert_eq!(budget.all.available_permits(), 4);
+    }
+
+    #[test]
+    fn an_address_holds_a_quarter_or_one_body_and_leaves_the_rest() {
+        let budget = Budget::new(1 << 20);
+        let hold = |sender, largest: usize, bytes| {
+            let mut held = Reservation::within(&budget, sender, largest);
+            held.grow(bytes).map(|()| held)
+        };
+        let small = 64 << 10;
+        let held: Vec<_> = std::iter::from_fn(|| hold(from(1), small, small).ok()).collect();
+        assert_eq!(held.len(), 4);
+        let elsewhere = hold(from(2), small, small);
+        assert!(elsewhere.is_ok());
+        drop((held, elsewhere));
+        // The largest body that the endpoint takes fits, even where it is more than a quarter; two do not.
+        let whole = hold(from(1), 400 << 10, 400 << 10);
+        assert!(whole.is_ok());
+        assert!(hold(from(1), 400 << 10, 1).is_err());
     }
 
     #[tokio::test]

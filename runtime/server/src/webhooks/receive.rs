@@ -15,12 +15,11 @@ use axum::response::Response;
 use http::header::EXPECT;
 use openclaw_domain::ports::{Accepted, Guests, Inbox, InboxEntry};
 use openclaw_domain::{Clock, IngressCall, IngressReply, IngressRequest, Refusal, Timestamp, TraceId, WebhookId};
-use tokio::sync::Semaphore;
 
 use super::address::{EndpointAddress, sender_address};
 use super::admission::{Admission, Admitted, Arrival, Denial};
 use super::answer::Answer;
-use super::body::Reservation;
+use super::body::{Budget, Reservation};
 use super::endpoints::{Endpoints, PreparedAuth, PreparedEndpoint};
 use super::handshake::{self, Handshake};
 use super::invocation::{Invocation, Invocations};
@@ -45,7 +44,7 @@ pub(super) struct Ingress {
     pub(super) invocations: Invocations,
     measures: Measures,
     /// The budget for bodies of senders that have proven nothing yet.
-    unproven: Semaphore,
+    unproven: Budget,
     settings: Arc<ArcSwap<ServerSettings>>,
 }
 
@@ -88,7 +87,7 @@ impl Ingress {
                 Arc::clone(&settings),
             ),
             admission: Admission::new(Endpoints::new(Arc::clone(&settings))),
-            unproven: Semaphore::new(body::permits(UNPROVEN_BYTES)),
+            unproven: Budget::new(UNPROVEN_BYTES),
             settings,
             measures: Measures::new(),
             guests,
@@ -123,6 +122,7 @@ pub(super) async fn receive(State(ingress): State<Arc<Ingress>>, request: Reques
         address = %origin.sender.0,
         code,
         status = answer.status().as_u16(),
+        id = answer.id(),
         ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         trace = %origin.trace,
         "webhook"
@@ -146,7 +146,9 @@ impl Ingress {
         };
         let mut reserved = match &endpoint.auth {
             PreparedAuth::SharedSecret(_) | PreparedAuth::GitlabToken(_) => Reservation::unneeded(),
-            PreparedAuth::SlackToken(_) | PreparedAuth::Signed(_) => Reservation::within(&self.unproven),
+            PreparedAuth::SlackToken(_) | PreparedAuth::Signed(_) => {
+                Reservation::within(&self.unproven, origin.sender, endpoint.max_bytes)
+            }
         };
         let limit_bytes = match &endpoint.auth {
             PreparedAuth::Signed(verifier) if !verifier.is_shown(&head.headers) => {
@@ -177,7 +179,7 @@ impl Ingress {
                 (Self::shown(head, raw)?, &[][..])
             }
             PreparedAuth::SlackToken(_) | PreparedAuth::Signed(_) if is_ssl_check(endpoint, head, &raw) => {
-                spend(endpoint, origin.sender)?;
+                // Anybody can send it: what it would spend belongs to those who sign.
                 return answered(Handshake::Empty);
             }
             PreparedAuth::SlackToken(tokens) => {
@@ -326,14 +328,15 @@ impl Ingress {
             return Ok(Answer::repeated(record, trace));
         }
         self.measures.missing(missing);
-        Ok(match decision {
+        let answer = match decision {
             Decision::Message { .. } => Answer::accepted(id, Ending::Message),
             Decision::Invoke { .. } => Answer::accepted(id, Ending::Invoke),
             Decision::Respond { status, header, body, .. } => Answer::chosen(status, header, body),
             Decision::Discard { .. } => Answer::discarded(id),
             Decision::Queued { .. } => Answer::queued(id),
             Decision::Failed { refusal } => Answer::failed(&refusal, id, trace),
-        })
+        };
+        Ok(answer.naming(id.to_string()))
     }
 }
 

@@ -68,6 +68,31 @@ async fn each_webhook_is_one_line_and_no_line_holds_a_secret() {
 }
 
 #[tokio::test]
+async fn the_line_of_a_kept_request_names_its_id() {
+    let lines = Lines::default();
+    let _logging = tracing::subscriber::set_default(lines.clone());
+    let _second = tracing::Dispatch::new(Lines::default());
+    let door = Door::of_the_guide();
+    door.send(with(deploy(), "idempotency-key", "k")).await;
+    door.send(with(deploy(), "idempotency-key", "k")).await;
+    let failed = door.send(post("/webhook/deploy-alert", "{")).await;
+    assert_eq!(failed.status, 422);
+    door.send(post("/webhook/nowhere", "{}")).await;
+    let chose = IngressOutcome::Respond { status: 202, content_type: "text/plain".to_owned(), body: "x".into() };
+    let answering = Door::that_decides(move || Ok(chose.clone()));
+    answering.send(deploy()).await;
+    let lines = lines.0.lock().unwrap().clone();
+    let lines: Vec<_> = lines.into_iter().filter(|line| line.contains("message=webhook ")).collect();
+    let ids: Vec<_> = door.inbox.entries().iter().map(|entry| format!("id=\"{}\"", entry.id)).collect();
+    let chosen = format!("id=\"{}\"", answering.inbox.entries()[0].id);
+    assert_eq!((lines.len(), ids.len()), (5, 2), "{lines:?}");
+    for (line, id) in [(0, &ids[0]), (1, &ids[0]), (2, &ids[1]), (4, &chosen)] {
+        assert!(lines[line].contains(id) && id.contains("wh_"), "{id} in {}", lines[line]);
+    }
+    assert!(!lines[3].contains(" id="), "{}", lines[3]);
+}
+
+#[tokio::test]
 async fn outcomes_refusals_and_missing_placeholders_are_counted() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let door = metrics::with_local_recorder(&recorder, Door::of_the_guide);

@@ -1,6 +1,7 @@
 //! Signed requests through the door: verified before anything else, taken once, their handshakes answered, and nothing
 //! of what proves them passed on.
 
+use futures_util::{FutureExt, StreamExt, stream};
 use hmac::{Hmac, KeyInit, Mac};
 use openclaw_domain::ports::InboxEntry;
 use serde_json::json;
@@ -349,6 +350,59 @@ async fn a_recipe_takes_its_delivery_s_id_from_the_header_it_names_and_hides_its
     assert_eq!(send("2").await.json()["duplicate"], json!(false));
     let seen = format!("{:?} {:?}", entries(&door), door.guests.transforms());
     assert!(seen.contains("x-event") && !seen.contains(&signature) && !seen.contains("x-proof-of-origin"), "{seen}");
+}
+
+#[tokio::test]
+async fn beside_a_signed_time_a_recipe_s_id_counts_only_if_it_is_signed() {
+    let time = seconds(0);
+    let body = r#"{"text":"hi"}"#;
+    for (signed, is_signed) in
+        [(vec!["timestamp", ".", "body"], false), (vec!["timestamp", ".", "header:x-event", ".", "body"], true)]
+    {
+        let parts = RecipeParts {
+            header: "X-Proof",
+            signed,
+            timestamp_header: Some("X-Time"),
+            id_header: Some("X-Event"),
+            ..RecipeParts::default()
+        };
+        let door = door(Scheme::Hmac(HmacRecipe::new(&parts).unwrap()));
+        let send = |id: &str| {
+            let proof = if is_signed { mac(&[&time, ".", id, ".", body]) } else { mac(&[&time, ".", body]) };
+            let request = with(unsigned("/webhook/signed", body), "x-proof", &hex::encode(proof));
+            door.send(with(with(request, "x-time", &time), "x-event", id))
+        };
+        assert_eq!(send("1").await.json()["duplicate"], json!(false));
+        assert_eq!(send("1").await.json()["duplicate"], json!(true));
+        assert_eq!(send("2").await.json()["duplicate"], json!(!is_signed), "a captured request, and another id");
+    }
+}
+
+#[tokio::test]
+async fn slack_s_unsigned_check_spends_nothing_of_the_endpoint_s_limit() {
+    let limited = Endpoint { requests_per_minute: 1, ..signed_endpoint(Scheme::Slack, "got {{body.text}}") };
+    let door = Door::with(vec![limited]);
+    for _ in 0..3 {
+        assert_eq!(door.send(as_form(unsigned("/webhook/signed", "ssl_check=1&token=x"))).await.status, 200);
+    }
+    assert_eq!(door.send(slack(r#"{"text":"hi"}"#)).await.status, 200);
+    assert_eq!(door.send(slack(r#"{"text":"ho"}"#)).await.error(), error(429, "RATE_LIMITED"));
+}
+
+#[tokio::test]
+async fn a_stranger_that_never_ends_its_bodies_leaves_room_for_who_signs() {
+    let door = door(Scheme::Github);
+    let endless = || {
+        let sent = stream::iter([Ok::<_, std::io::Error>(vec![b'x'; 1 << 20])]).chain(stream::pending());
+        let mut request = unsigned("/webhook/signed", Body::from_stream(sent));
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 4711))));
+        with(request, "x-hub-signature-256", "sha256=00")
+    };
+    let mut strangers: Vec<_> = (0..64).map(|_| Box::pin(door.send(endless()))).collect();
+    let refused = strangers.iter_mut().filter_map(|stranger| stranger.now_or_never());
+    let refused: Vec<_> = refused.map(|answer| answer.error()).collect();
+    assert_eq!(refused, vec![error(503, "QUEUE_FULL"); 48]);
+    assert_eq!(door.send(github(r#"{"text":"hi"}"#)).await.status, 200);
 }
 
 #[tokio::test]

@@ -27,8 +27,12 @@ impl Recipe {
         std::slice::from_ref(&self.recipe.header)
     }
 
-    pub(super) const fn id_header(&self) -> Option<&HeaderName> {
-        self.recipe.id_header.as_ref()
+    /// The header that names the delivery. Where a time is signed, one that is not signed names nothing: with it a
+    /// captured request could be made a new one for as long as its time is taken.
+    pub(super) fn id_header(&self) -> Option<&HeaderName> {
+        let HmacRecipe { id_header, signed, timestamp_header, .. } = &self.recipe;
+        let is_signed = |name: &HeaderName| signed.contains(&SignedPart::Header(name.clone()));
+        id_header.as_ref().filter(|name| timestamp_header.is_none() || is_signed(name))
     }
 
     pub(super) fn verify(&self, presented: &Presented<'_>) -> Result<Proof, Rejection> {
