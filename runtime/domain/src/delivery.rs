@@ -118,6 +118,19 @@ pub struct DeliveryBody {
     pub body: Bytes,
     /// The transform that made it, and the digest of its component (`name@sha256:…`); empty for the default body.
     pub transform: String,
+    /// Where the values of `${VAR}` go into it; decided with it, so that no later configuration moves one.
+    pub slots: Vec<BodySlot>,
+}
+
+/// A string of a JSON body that values of `${VAR}` go into at each attempt. It has their names, never a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodySlot {
+    /// Where it stands: keys and places in lists, outermost first.
+    pub pointer: Vec<String>,
+    /// How the string begins, or all of it if there is no `tail`, each `${VAR}` as it was written.
+    pub head: String,
+    /// How it ends, each `${VAR}` as it was written; what is in between is data.
+    pub tail: Option<String>,
 }
 
 /// A delivery that one worker holds until a moment; afterwards anybody may take it.

@@ -33,7 +33,7 @@ pub use caller::{Caller, Credential, Door, Role};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use code::Code;
 pub use delivery::{
-    Attempt, Backlog, DeliveryBody, DeliveryDetail, DeliveryId, DeliveryQuery, DeliveryRecord, DeliveryState,
+    Attempt, Backlog, BodySlot, DeliveryBody, DeliveryDetail, DeliveryId, DeliveryQuery, DeliveryRecord, DeliveryState,
     EndpointHealth, EndpointKey, Lease, Settlement,
 };
 pub use egress::{

@@ -22,6 +22,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "deliveries", sql: include_str!("../migrations/0004_deliveries.sql") },
     Migration { name: "retention", sql: include_str!("../migrations/0005_retention.sql") },
     Migration { name: "conversations", sql: include_str!("../migrations/0006_conversations.sql") },
+    Migration { name: "delivery_slots", sql: include_str!("../migrations/0007_delivery_slots.sql") },
 ];
 
 /// The newest schema version this build knows.

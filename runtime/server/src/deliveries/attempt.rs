@@ -16,6 +16,7 @@ use openclaw_domain::{
 };
 
 use super::fill::fill;
+use super::redact::Credentials;
 use super::schedule::retry_after;
 use super::settings::OutgoingEndpoint;
 use super::signing::sign;
@@ -25,8 +26,6 @@ use super::verdict::{Ending, complaint};
 const READ_BYTES: u64 = 64 << 10;
 /// Bytes of them that are kept when the answer is no success.
 const EXCERPT_BYTES: usize = 1 << 10;
-/// Credentials shorter than this are not looked for in what is kept: they would be found everywhere.
-const TELLING: usize = 4;
 /// The way out keeps the deadline; should it not, an attempt still ends.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -58,7 +57,13 @@ impl Sender<'_> {
             Ending::Answered { status, .. } => Some(*status),
             Ending::Failed(_) => None,
         };
-        let error = complaint(&ending, endpoint);
+        let error = match &ending {
+            // Such an error may quote what the receiver said.
+            Ending::Failed(error @ EgressError::Protocol(_)) => {
+                Some(Credentials::of(endpoint).cut_out(&error.to_string(), EXCERPT_BYTES))
+            }
+            _ => complaint(&ending, endpoint),
+        };
         let excerpt = if error.is_some() { excerpt } else { String::new() };
         (ending, Attempt { at, duration: began.elapsed(), status, error, excerpt })
     }
@@ -72,9 +77,18 @@ impl Sender<'_> {
         deadline: Instant,
     ) -> Result<Outgoing, EgressError> {
         // Filled in here, last, and nowhere kept: what lies in the outbox names its variables.
-        let filled = match endpoint.transform.slots() {
+        let filled = match &body.slots[..] {
             [] => body.body.clone(),
-            slots => Bytes::from(fill(slots, &body.body).expose().clone()),
+            slots => match fill(slots, endpoint.transform.slots(), &body.body) {
+                Ok(filled) => Bytes::from(filled.expose().clone()),
+                Err(name) => {
+                    let reason = format!(
+                        "needs `${{{name}}}`, which `{}` names no more; name it there again, then replay",
+                        endpoint.at
+                    );
+                    return Err(EgressError::BadRequest { part: "body".to_owned(), reason });
+                }
+            },
         };
         let signed = sign(&endpoint.keys, id, self.clock.now(), &filled);
         let mut headers = HeaderMap::new();
@@ -124,10 +138,11 @@ impl Sender<'_> {
         let after = incoming.headers.get(RETRY_AFTER).and_then(|header| header.to_str().ok());
         let after = after.and_then(|header| retry_after(header, self.clock.now()));
         // The status has decided. The rest is read so that a receiver can finish its sentence, and no longer.
-        let mut read = Vec::new();
-        drop(tokio::time::timeout_at(deadline.into(), drain(incoming.body, &mut read)).await);
+        let credentials = Credentials::of(endpoint);
+        let (mut read, bound) = (Vec::new(), EXCERPT_BYTES + credentials.longest());
+        drop(tokio::time::timeout_at(deadline.into(), drain(incoming.body, &mut read, bound)).await);
         let status = incoming.status.as_u16();
-        (Ending::Answered { status, retry_after: after }, excerpt(&read, endpoint))
+        (Ending::Answered { status, retry_after: after }, excerpt(&read, &credentials))
     }
 }
 
@@ -138,10 +153,10 @@ fn header_value(name: &str, value: &str) -> Result<HeaderValue, EgressError> {
 }
 
 /// Reads an answer to its end, its bound or its first error, keeping its beginning.
-async fn drain(mut body: BodyStream, kept: &mut Vec<u8>) {
+async fn drain(mut body: BodyStream, kept: &mut Vec<u8>, bound: usize) {
     let mut left = READ_BYTES;
     while let Some(Ok(chunk)) = body.next().await {
-        let room = EXCERPT_BYTES.saturating_sub(kept.len());
+        let room = bound.saturating_sub(kept.len());
         kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
         left = left.saturating_sub(chunk.len() as u64);
         if left == 0 {
@@ -151,18 +166,12 @@ async fn drain(mut body: BodyStream, kept: &mut Vec<u8>) {
 }
 
 /// What is kept of an answer: text, without control characters and without our own credentials.
-fn excerpt(read: &[u8], endpoint: &OutgoingEndpoint) -> String {
-    let mut text: String = String::from_utf8_lossy(read)
+fn excerpt(read: &[u8], credentials: &Credentials) -> String {
+    let text: String = String::from_utf8_lossy(read)
         .chars()
         .map(|letter| if letter.is_control() && !matches!(letter, '\n' | '\t') { ' ' } else { letter })
         .collect();
-    let headers = endpoint.headers.expose().values().filter_map(|value| value.to_str().ok()).map(str::to_owned);
-    let path = std::iter::once(endpoint.path_and_query.expose().clone());
-    let filled = endpoint.transform.slots().iter().flat_map(super::fill::Slot::values);
-    for credential in headers.chain(path).chain(filled).filter(|credential| credential.len() >= TELLING) {
-        text = text.replace(&credential, "…");
-    }
-    text
+    credentials.cut_out(&text, EXCERPT_BYTES)
 }
 
 /// The name this gateway goes by.

@@ -1,15 +1,16 @@
 //! Puts the values of `${VAR}` into a body that a component has made.
 //!
-//! A component is shown each `${VAR}` as it was written. Afterwards the value goes in, found by JSON pointer, only where
-//! the configuration had it: the text before the first `{{` and behind the last `}}` of that string. What an event's
-//! data brought is in between and is never looked at, so data that says `${X}` stays text.
+//! Which strings they go into is fixed with the body ([`super::marks`]) and found by JSON pointer: the text before the
+//! first `{{` and behind the last `}}` of what the configuration had there. What an event's data brought is in between
+//! and is never looked at, so data that says `${X}` stays text. A later configuration gives values to names and decides
+//! nothing else.
 //!
-//! Invariant: nothing but the strings at those places changes, byte for byte.
+//! Invariant: nothing but the strings at those places changes, byte for byte; no name is sent in place of its value.
 
 use std::fmt;
 use std::ops::Range;
 
-use openclaw_domain::Secret;
+use openclaw_domain::{BodySlot, Secret};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -19,23 +20,12 @@ use serde_json::value::RawValue;
 pub struct Slot {
     /// Where it stands: keys and places in lists, outermost first.
     pointer: Vec<String>,
-    /// The text before the first `{{`, or all of it.
-    head: Piece,
-    /// The text behind the last `}}`; `None` if there is no placeholder.
-    tail: Option<Piece>,
-}
-
-/// A part of such a string, as it was written and with its values filled in.
-#[derive(Clone, PartialEq, Eq)]
-struct Piece {
-    written: String,
-    filled: Secret<String>,
-}
-
-impl fmt::Debug for Piece {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.written.fmt(f)
-    }
+    /// The text before the first `{{`, or all of it, as it was written.
+    head: String,
+    /// The text behind the last `}}`, as it was written; `None` if there is no placeholder.
+    tail: Option<String>,
+    /// Its variables' names and values.
+    variables: Secret<Vec<(String, String)>>,
 }
 
 /// Why a `${VAR}` cannot be filled in.
@@ -67,19 +57,44 @@ pub fn slots(
         if middle.contains("${") {
             return problem(pointer, SlotError::BetweenPlaceholders);
         }
-        let mut piece = |written: &str| {
-            let filled = Secret::new(expand(pointer, written)?);
-            Some(Piece { written: written.to_owned(), filled })
-        };
-        let (Some(head), tail) = (piece(head), tail.map(&mut piece)) else {
-            return problem(pointer, SlotError::NotExpanded);
-        };
-        if tail == Some(None) {
+        if expand(pointer, head).is_none() || tail.is_some_and(|tail| expand(pointer, tail).is_none()) {
             return problem(pointer, SlotError::NotExpanded);
         }
-        found.push(Slot { pointer: pointer.to_vec(), head, tail: tail.flatten() });
+        let mut variables = Vec::new();
+        for written in [Some(head), tail].into_iter().flatten() {
+            // Each by itself, so that its value is known wherever its name stands.
+            expanded(written, |name| {
+                variables.push((name.to_owned(), expand(pointer, &format!("${{{name}}}"))?));
+                Some("")
+            });
+        }
+        found.push(Slot {
+            pointer: pointer.to_vec(),
+            head: head.to_owned(),
+            tail: tail.map(str::to_owned),
+            variables: Secret::new(variables),
+        });
     });
     found
+}
+
+/// A text with each `${NAME}` replaced by its value and each `$${` by `${`; `None` if a value is not known.
+fn expanded<'v>(written: &str, mut value: impl FnMut(&str) -> Option<&'v str>) -> Option<String> {
+    let (mut text, mut rest) = (String::with_capacity(written.len()), written);
+    while let Some((before, from)) = rest.split_once("${") {
+        if let Some(kept) = before.strip_suffix('$') {
+            text.push_str(kept);
+            text.push_str("${");
+            rest = from;
+            continue;
+        }
+        let (name, after) = from.split_once('}')?;
+        text.push_str(before);
+        text.push_str(value(name)?);
+        rest = after;
+    }
+    text.push_str(rest);
+    Some(text)
 }
 
 fn walk(value: &Value, pointer: &mut Vec<String>, each: &mut impl FnMut(&[String], &str)) {
@@ -103,16 +118,31 @@ fn walk(value: &Value, pointer: &mut Vec<String>, each: &mut impl FnMut(&[String
     }
 }
 
-/// The body with the values in their places. A body that is no JSON, or lacks a place, is left as it is there.
-pub(super) fn fill(slots: &[Slot], body: &[u8]) -> Secret<Vec<u8>> {
-    let Ok(text) = std::str::from_utf8(body) else { return Secret::new(body.to_vec()) };
+/// The body with the values in the places that were fixed with it, as `known` slots have them today.
+///
+/// # Errors
+/// The name of a variable that no slot names any more. The body is not to be sent without it.
+pub(super) fn fill(slots: &[BodySlot], known: &[Slot], body: &[u8]) -> Result<Secret<Vec<u8>>, String> {
+    let Ok(text) = std::str::from_utf8(body) else { return Ok(Secret::new(body.to_vec())) };
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     for slot in slots {
-        let Some(range) = locate(text, &slot.pointer) else { continue };
-        let Ok(string) = serde_json::from_str::<String>(&text[range.clone()]) else { continue };
-        if let Some(filled) = slot.filled(&string)
-            && let Ok(printed) = serde_json::to_string(&filled)
-        {
+        let Some((range, string)) = string_at(text, &slot.pointer) else { continue };
+        let Some(middle) = middle(&string, &slot.head, slot.tail.as_deref()) else { continue };
+        let mut missing = String::new();
+        let mut with_values = |written: &str| {
+            expanded(written, |name| {
+                // Exposed into the body that is about to be sent.
+                let mut values = known.iter().flat_map(|slot| slot.variables.expose());
+                let value = values.find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+                if value.is_none() {
+                    name.clone_into(&mut missing);
+                }
+                value
+            })
+        };
+        let (head, tail) = (with_values(&slot.head), with_values(slot.tail.as_deref().unwrap_or_default()));
+        let (Some(head), Some(tail)) = (head, tail) else { return Err(missing) };
+        if let Ok(printed) = serde_json::to_string(&format!("{head}{middle}{tail}")) {
             edits.push((range, printed));
         }
     }
@@ -122,30 +152,36 @@ pub(super) fn fill(slots: &[Slot], body: &[u8]) -> Secret<Vec<u8>> {
     for (range, printed) in edits {
         filled.replace_range(range, &printed);
     }
-    Secret::new(filled.into_bytes())
+    Ok(Secret::new(filled.into_bytes()))
 }
 
 impl Slot {
-    /// The texts its variables are filled in to, so that they can be kept out of what is stored.
-    pub(super) fn values(&self) -> impl Iterator<Item = String> + '_ {
-        std::iter::once(&self.head)
-            .chain(&self.tail)
-            .filter(|piece| piece.written != *piece.filled.expose())
-            .map(|piece| piece.filled.expose().clone())
+    /// Its variables' values, so that they can be kept out of what is stored.
+    pub(super) fn values(&self) -> impl Iterator<Item = &str> {
+        self.variables.expose().iter().map(|(_, value)| value.as_str())
     }
 
-    fn filled(&self, string: &str) -> Option<String> {
-        // Exposed into the body that is about to be sent.
-        let head = self.head.filled.expose();
-        match &self.tail {
-            None => (string == self.head.written).then(|| head.clone()),
-            Some(tail) => {
-                let rest = string.strip_prefix(self.head.written.as_str())?;
-                let middle = rest.strip_suffix(tail.written.as_str())?;
-                Some(format!("{head}{middle}{}", tail.filled.expose()))
-            }
-        }
+    /// This slot in a body, if the string at its place is the configuration's: `shown` is how its text was shown to the
+    /// component.
+    pub(super) fn in_body(&self, body: &str, shown: impl Fn(&str) -> String) -> Option<BodySlot> {
+        let (_, string) = string_at(body, &self.pointer)?;
+        middle(&string, &shown(&self.head), self.tail.as_deref().map(shown).as_deref())?;
+        Some(BodySlot { pointer: self.pointer.clone(), head: self.head.clone(), tail: self.tail.clone() })
     }
+}
+
+/// What is between the configuration's texts; `None` if the string is not made of them.
+fn middle<'s>(string: &'s str, head: &str, tail: Option<&str>) -> Option<&'s str> {
+    match tail {
+        None => (string == head).then_some(""),
+        Some(tail) => string.strip_prefix(head)?.strip_suffix(tail),
+    }
+}
+
+fn string_at(text: &str, pointer: &[String]) -> Option<(Range<usize>, String)> {
+    let range = locate(text, pointer)?;
+    let string = serde_json::from_str(text.get(range.clone())?).ok()?;
+    Some((range, string))
 }
 
 /// Where the value at a pointer stands in a JSON text; `None` if it is not there, or there twice.
@@ -201,16 +237,28 @@ mod tests {
 
     use super::*;
 
-    fn expanded(text: &str) -> String {
+    fn by_hand(text: &str) -> String {
         text.replace("$${", "\0").replace("${KEY}", "s3cr\"et").replace("${B}", "b").replace('\0', "${")
     }
 
     fn slots_of(settings: &Value) -> Vec<Slot> {
-        slots(settings, &mut |_, text| Some(expanded(text)), &mut |pointer, error| panic!("{pointer:?}: {error:?}"))
+        slots(settings, &mut |_, text| Some(by_hand(text)), &mut |pointer, error| panic!("{pointer:?}: {error:?}"))
     }
 
+    /// Filled by the slots of the configuration, as if a component had put every string where it stands there.
     fn filled(settings: &Value, body: &str) -> String {
-        String::from_utf8(fill(&slots_of(settings), body.as_bytes()).expose().clone()).unwrap()
+        let known = slots_of(settings);
+        let slots: Vec<_> = known.iter().filter_map(|slot| slot.in_body(body, str::to_owned)).collect();
+        String::from_utf8(fill(&slots, &known, body.as_bytes()).unwrap().expose().clone()).unwrap()
+    }
+
+    #[test]
+    fn a_name_without_a_value_is_never_sent_in_its_place() {
+        let known = slots_of(&json!({"b": "${B}"}));
+        let slot = |head: &str| BodySlot { pointer: vec!["a".to_owned()], head: head.to_owned(), tail: None };
+        let filled = fill(&[slot("x ${B}")], &known, br#"{"a":"x ${B}"}"#).unwrap();
+        assert_eq!(filled.expose(), br#"{"a":"x b"}"#);
+        assert_eq!(fill(&[slot("${KEY}")], &known, br#"{"a":"${KEY}"}"#), Err("KEY".to_owned()));
     }
 
     #[test]
@@ -248,7 +296,8 @@ mod tests {
         ] {
             assert_eq!(filled(&settings, body), body);
         }
-        assert_eq!(fill(&slots_of(&settings), b"\xff\xfe").expose(), b"\xff\xfe");
+        let slot = BodySlot { pointer: vec!["a".to_owned()], head: "${KEY}".to_owned(), tail: None };
+        assert_eq!(fill(&[slot], &slots_of(&settings), b"\xff\xfe").unwrap().expose(), b"\xff\xfe");
     }
 
     #[test]

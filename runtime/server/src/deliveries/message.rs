@@ -10,6 +10,7 @@ use openclaw_domain::{DeliveryBody, EgressCall, EgressEvent, EgressOutcome, Even
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::marks::Marks;
 use super::settings::{OutgoingEndpoint, Transform};
 
 /// What was decided about an event.
@@ -52,6 +53,7 @@ pub(super) fn default_body(event: &Event) -> DeliveryBody {
         // An event's data are an object by contract.
         body: Bytes::from(printed.unwrap_or_default()),
         transform: String::new(),
+        slots: Vec::new(),
     }
 }
 
@@ -59,10 +61,12 @@ pub(super) fn default_body(event: &Event) -> DeliveryBody {
 ///
 /// Cancel safety: dropping it ends the guest.
 pub(super) async fn make(guests: &dyn Guests, endpoint: &OutgoingEndpoint, event: &Event) -> Made {
-    let Transform::Component { name, settings, .. } = &endpoint.transform else {
+    let Transform::Component { name, settings, slots } = &endpoint.transform else {
         return Made::Body { body: default_body(event), missing: 0 };
     };
     let fact = &event.fact;
+    let marks = Marks::new();
+    let settings = if slots.is_empty() { Arc::clone(settings) } else { marks.put(settings).into() };
     let call = EgressCall {
         tenant: fact.tenant.clone(),
         transform: name.clone(),
@@ -72,7 +76,7 @@ pub(super) async fn make(guests: &dyn Guests, endpoint: &OutgoingEndpoint, event
             timestamp: fact.at,
             data: fact.data.as_str().into(),
             endpoint: endpoint.key.name.as_str().into(),
-            settings: Arc::clone(settings),
+            settings,
         },
         trace: fact.trace,
     };
@@ -80,12 +84,16 @@ pub(super) async fn make(guests: &dyn Guests, endpoint: &OutgoingEndpoint, event
         Ok(reply) => match reply.outcome {
             EgressOutcome::Deliver { content_type, headers, body, missing } => {
                 let transform = format!("{name}@{}", reply.digest);
-                Made::Body { body: DeliveryBody { content_type, headers, body, transform }, missing }
+                let (slots, body) = marks.read(slots, body);
+                let content_type = marks.take_out(&content_type);
+                let headers =
+                    headers.into_iter().map(|(name, value)| (name, marks.take_out(&value))).collect::<Vec<_>>();
+                Made::Body { body: DeliveryBody { content_type, headers, body, transform, slots }, missing }
             }
-            EgressOutcome::Skip { reason } => Made::Skip(reason),
+            EgressOutcome::Skip { reason } => Made::Skip(marks.take_out(&reason)),
         },
-        Err(refusal) if may_pass(&refusal) => Made::Later(refusal.to_string()),
-        Err(refusal) => Made::Failed(refusal.to_string()),
+        Err(refusal) if may_pass(&refusal) => Made::Later(marks.take_out(&refusal.to_string())),
+        Err(refusal) => Made::Failed(marks.take_out(&refusal.to_string())),
     }
 }
 

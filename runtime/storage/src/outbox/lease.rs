@@ -1,7 +1,7 @@
 //! Takes deliveries for a worker: whoever reads them out has also marked them, in one transaction.
 
 use openclaw_domain::ports::Leased;
-use openclaw_domain::{DeliveryBody, EndpointKey, Lease, Timestamp};
+use openclaw_domain::{BodySlot, DeliveryBody, EndpointKey, Lease, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows;
@@ -19,7 +19,7 @@ pub(super) enum Which {
 
 /// The columns of a [`Lease`], with those of its event in front.
 const COLUMNS: &str = "e.seq, e.id, e.kind, e.data, e.trace, e.at, e.session,
-    d.id, d.attempts, d.first_attempt_at, d.content_type, d.headers, d.body, d.transform";
+    d.id, d.attempts, d.first_attempt_at, d.content_type, d.headers, d.body, d.transform, d.slots";
 
 /// Marks them as taken until `until` and reads them out.
 pub(super) fn take(
@@ -84,7 +84,7 @@ fn lease(row: &Row<'_>, endpoint: &EndpointKey, until: Timestamp) -> rusqlite::R
     })
 }
 
-/// The four columns of a body from `first` on; nothing if it is not decided yet.
+/// The five columns of a body from `first` on; nothing if it is not decided yet.
 pub(super) fn body(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<DeliveryBody>> {
     let Some(content_type) = row.get::<_, Option<String>>(first)? else { return Ok(None) };
     let headers: String = row.get(first + 1)?;
@@ -93,7 +93,15 @@ pub(super) fn body(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Deliv
         headers: serde_json::from_str(&headers).map_err(|error| unfit(first + 1, error))?,
         body: row.get::<_, Vec<u8>>(first + 2)?.into(),
         transform: row.get(first + 3)?,
+        slots: slots(row, first + 4)?,
     }))
+}
+
+fn slots(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<BodySlot>> {
+    let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(Vec::new()) };
+    let slots: Vec<(Vec<String>, String, Option<String>)> =
+        serde_json::from_str(&text).map_err(|error| unfit(column, error))?;
+    Ok(slots.into_iter().map(|(pointer, head, tail)| BodySlot { pointer, head, tail }).collect())
 }
 
 /// Frees everything that is taken, at once.

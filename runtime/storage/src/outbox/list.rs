@@ -63,7 +63,7 @@ pub(super) fn records(conn: &Connection, query: &DeliveryQuery) -> rusqlite::Res
 
 pub(super) fn detail(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Option<DeliveryDetail>> {
     let sql = format!(
-        "SELECT {COLUMNS}, d.content_type, d.headers, d.body, d.transform, d.number
+        "SELECT {COLUMNS}, d.content_type, d.headers, d.body, d.transform, d.slots, d.number
          FROM deliveries d JOIN events e ON e.seq = d.seq WHERE d.id = ?1"
     );
     let found = conn
@@ -71,7 +71,7 @@ pub(super) fn detail(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Opti
         .query_row([id.to_string()], |row| {
             let record = record(row)?;
             let event = event_of(row, &record.endpoint.tenant)?;
-            Ok((DeliveryDetail { event, body: body(row, 17)?, attempts: Vec::new(), record }, row.get::<_, i64>(21)?))
+            Ok((DeliveryDetail { event, body: body(row, 17)?, attempts: Vec::new(), record }, row.get::<_, i64>(22)?))
         })
         .optional()?;
     let Some((mut detail, number)) = found else { return Ok(None) };

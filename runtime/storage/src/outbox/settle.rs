@@ -14,7 +14,11 @@ const HELD: &str = "id = ?1 AND state = 'leased' AND next_at = ?2";
 
 pub(super) fn fix(conn: &Connection, id: DeliveryId, until: Timestamp, body: &DeliveryBody) -> rusqlite::Result<bool> {
     let headers = serde_json::to_string(&body.headers).map_err(|error| unfit(0, error))?;
-    let sql = format!("UPDATE deliveries SET content_type = ?3, headers = ?4, body = ?5, transform = ?6 WHERE {HELD}");
+    let slots: Vec<_> = body.slots.iter().map(|slot| (&slot.pointer, &slot.head, &slot.tail)).collect();
+    let slots = serde_json::to_string(&slots).map_err(|error| unfit(0, error))?;
+    let sql = format!(
+        "UPDATE deliveries SET content_type = ?3, headers = ?4, body = ?5, transform = ?6, slots = ?7 WHERE {HELD}"
+    );
     let changed = conn.prepare_cached(&sql)?.execute(params![
         id.to_string(),
         until.as_millis(),
@@ -22,6 +26,7 @@ pub(super) fn fix(conn: &Connection, id: DeliveryId, until: Timestamp, body: &De
         headers,
         body.body.as_ref(),
         body.transform,
+        slots,
     ])?;
     Ok(changed == 1)
 }

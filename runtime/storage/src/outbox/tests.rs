@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use openclaw_domain::ports::{Inbox, Journal, Outbox, Route};
 use openclaw_domain::{
-    Attempt, DeliveryBody, DeliveryQuery, DeliveryState, EndpointHealth, EndpointKey, EndpointName, NewEvent,
+    Attempt, BodySlot, DeliveryBody, DeliveryQuery, DeliveryState, EndpointHealth, EndpointKey, EndpointName, NewEvent,
     Settlement, Timestamp,
 };
 
@@ -76,7 +76,11 @@ async fn a_lease_is_taken_once_until_it_ends_and_only_its_holder_settles() {
         content_type: "application/json".to_owned(),
         headers: vec![("x-a".to_owned(), "1".to_owned())],
         body: Bytes::from_static(b"{}"),
-        transform: String::new(),
+        transform: "template@sha256:07".to_owned(),
+        slots: vec![
+            BodySlot { pointer: vec!["a".to_owned(), "0".to_owned()], head: "${A}".to_owned(), tail: None },
+            BodySlot { pointer: vec!["b".to_owned()], head: "${B} ".to_owned(), tail: Some("\"".to_owned()) },
+        ],
     };
     assert!(!storage.fix(&first, body.clone()).await.unwrap());
     assert!(storage.fix(&second, body.clone()).await.unwrap());
@@ -95,6 +99,7 @@ async fn a_lease_is_taken_once_until_it_ends_and_only_its_holder_settles() {
     assert!(Outbox::settle(&storage, &third, done(DeliveryState::Delivered)).await.unwrap());
     assert!(!Outbox::settle(&storage, &third, done(DeliveryState::Dead)).await.unwrap());
     let detail = storage.delivery(third.id).await.unwrap().unwrap();
+    assert_eq!(detail.body, third.body);
     assert_eq!((detail.record.state, detail.record.attempts), (DeliveryState::Delivered, 2));
     assert_eq!((detail.record.last_status, detail.record.last_error), (Some(200), None));
     assert_eq!(detail.attempts, [attempt(None), attempt(Some(200))]);

@@ -62,7 +62,8 @@ async fn a_component_makes_the_body_once_and_secrets_go_in_after_it_and_lie_nowh
     bench.guests.decide(|call| {
         assert!(!call.event.settings.contains("hush"), "a component saw a secret");
         let data: Value = serde_json::from_str(&call.event.data).unwrap();
-        Ok(deliver(format!(r#"{{"text":{}, "key":"${{KEY}}"}}"#, data["text"])))
+        let settings: Value = serde_json::from_str(&call.event.settings).unwrap();
+        Ok(deliver(format!(r#"{{"text":{}, "key":{}}}"#, data["text"], settings["key"])))
     });
     bench.egress.answers("one.test", Answer::Status(503));
     bench.happen(EventKind::MessageReceived, &json!({ "text": "pay ${KEY} now" }));
@@ -138,4 +139,104 @@ async fn a_test_makes_one_attempt_and_keeps_nothing() {
     assert_eq!((&sent["type"], &sent["data"]["test"]), (&json!("agent.error"), &json!(true)));
     assert!(bench.outbox.rows().is_empty());
     assert!(bench.deliveries.test(&key("two"), None).await.is_none());
+}
+
+/// A transform that copies the strings of its settings and puts the event's text in as `told`.
+fn copying(call: &openclaw_domain::EgressCall) -> Result<EgressOutcome, Refusal> {
+    let mut body: Value = serde_json::from_str(&call.event.settings).unwrap();
+    let data: Value = serde_json::from_str(&call.event.data).unwrap();
+    body["told"] = data["text"].clone();
+    Ok(deliver(body.to_string()))
+}
+
+#[tokio::test]
+async fn a_reload_between_attempts_changes_neither_the_bytes_nor_what_is_filled_in() {
+    let mut bench = Bench::new(vec![transforming(&json!({ "key": "${KEY}" }))]);
+    bench.guests.decide(copying);
+    bench.egress.answers("one.test", Answer::Status(503));
+    bench.happen(EventKind::MessageReceived, &json!({ "text": "${KEY}" }));
+    bench.worker.turn().await;
+    for reloaded in [json!({ "told": "${KEY}" }), json!({ "other": "x ${KEY}" })] {
+        bench.deliveries.replace(vec![transforming(&reloaded)]);
+        bench.after(DAY).await;
+    }
+    let sent = bench.egress.sent();
+    assert_eq!(sent.len(), 3);
+    for sent in &sent {
+        assert_eq!(sent.body, r#"{"key":"hush-hush","told":"${KEY}"}"#);
+    }
+    bench.deliveries.replace(vec![endpoint("one")]);
+    bench.after(DAY).await;
+    let row = &bench.outbox.rows()[0];
+    assert_eq!((bench.egress.sent().len(), row.state), (3, DeliveryState::Refused), "no name goes out for its value");
+    assert!(row.reason.as_ref().unwrap().contains("`${KEY}`"), "{:?}", row.reason);
+}
+
+#[tokio::test]
+async fn a_component_cannot_pass_an_events_text_off_as_the_configurations() {
+    let mut bench = Bench::new(vec![transforming(&json!({ "told": "${KEY}", "by": "{{event.x}} ${KEY}" }))]);
+    bench.guests.decide(|call| {
+        let data: Value = serde_json::from_str(&call.event.data).unwrap();
+        Ok(deliver(json!({ "told": data["text"], "by": "x ${KEY}" }).to_string()))
+    });
+    bench.happen(EventKind::MessageReceived, &json!({ "text": "${KEY}" }));
+    bench.worker.turn().await;
+    assert_eq!(bench.egress.sent()[0].body, r#"{"by":"x ${KEY}","told":"${KEY}"}"#);
+}
+
+#[tokio::test]
+async fn a_mark_a_component_puts_elsewhere_leaves_no_trace() {
+    let mut bench = Bench::new(vec![transforming(&json!({ "key": "${KEY}" }))]);
+    bench.guests.decide(|call| {
+        let settings: Value = serde_json::from_str(&call.event.settings).unwrap();
+        assert_ne!(settings["key"], "${KEY}");
+        Ok(deliver(json!({ "elsewhere": settings["key"] }).to_string()))
+    });
+    bench.complete(1);
+    bench.worker.turn().await;
+    assert_eq!(bench.egress.sent()[0].body, r#"{"elsewhere":"${KEY}"}"#);
+    bench.guests.decide(|call| {
+        Err(Refusal::TransformFailed { transform: "t".to_owned(), reason: call.event.settings.to_string() })
+    });
+    bench.complete(2);
+    bench.worker.turn().await;
+    let reason = bench.outbox.rows()[1].reason.clone().unwrap();
+    assert!(reason.contains("${KEY}"), "{reason}");
+}
+
+#[tokio::test]
+async fn no_part_of_a_credential_is_kept_however_it_is_echoed_and_wherever_the_answer_is_cut() {
+    let mut settings = transforming(&json!({ "key": "a ${KEY} b" }));
+    let mut headers = HeaderMap::new();
+    headers.insert("authorization", HeaderValue::from_static("Bearer t0ken\"with/quote"));
+    settings.headers = Secret::new(headers);
+    settings.path_and_query = Secret::new("/services/T00/psst-psst-psst?sig=s1gn%2Bature".to_owned());
+    let mut bench = Bench::new(vec![settings]);
+    bench.guests.decide(copying);
+    let cut: &'static str = format!("{}hush-hush and more", "-".repeat(1021)).leak();
+    let shrinking: &'static str = format!("hush-hush{}hush-hush", " ".repeat(1012)).leak();
+    for (number, (answer, kept)) in [
+        ("bad key hush-hush!", "bad key …!".to_owned()),
+        ("bad token:t0ken\"with/quote", "bad token:…".to_owned()),
+        (r#"{"token":"t0ken\"with/quote"}"#, r#"{"token":"…"}"#.to_owned()),
+        ("no hook psst-psst-psst here", "no hook … here".to_owned()),
+        ("bad s1gn+ature and s1gn%2Bature", "bad … and …".to_owned()),
+        ("hush%2Dhush", "…".to_owned()),
+        (cut, format!("{}…", "-".repeat(1021))),
+        (shrinking, format!("…{}…", " ".repeat(1012))),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        bench.egress.answers("one.test", Answer::Body(400, answer));
+        bench.complete(0);
+        bench.worker.turn().await;
+        assert_eq!(bench.outbox.rows()[number].excerpts, [kept]);
+    }
+    let error = openclaw_domain::EgressError::Protocol("it said: hush-hush".to_owned());
+    bench.egress.answers("one.test", Answer::Fails(error));
+    bench.complete(0);
+    bench.worker.turn().await;
+    let reason = bench.outbox.rows().last().unwrap().reason.clone().unwrap();
+    assert!(reason.contains("it said: …"), "{reason}");
 }
