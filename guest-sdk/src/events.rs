@@ -38,7 +38,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Records an event; it is durable when this returns. `name` is 1 to 64 of `a-z`, `0-9` and `-`, `data` an object of at
+/// Records an event; it is queued when this returns, and written with the next group of writes. `name` is 1 to 64 of `a-z`, `0-9` and `-`, `data` an object of at
 /// most 64 KiB as JSON. On a target that is not wasm it goes to standard error.
 ///
 /// # Errors
