@@ -38,8 +38,9 @@ impl From<Error> for Failure {
     }
 }
 
-/// Records an event; it is queued when this returns, and written with the next group of writes. `name` is 1 to 64 of `a-z`, `0-9` and `-`, `data` an object of at
-/// most 64 KiB as JSON. On a target that is not wasm it goes to standard error.
+/// Records an event; it is queued when this returns, and written with the next group of writes. `name` is 1 to 64 of
+/// `a-z`, `0-9` and `-`, `data` an object of at most 64 KiB as JSON. On a target that is not wasm it goes to standard
+/// error.
 ///
 /// # Errors
 /// [`Error::Denied`] if no grant allows the name; the others as they say.
