@@ -2,6 +2,7 @@
 //! wire formats and asks for a component.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 
 use openclaw_tests::TestGateway;
 use openclaw_tests::gateway::cli;
@@ -147,6 +148,7 @@ async fn a_model_on_loopback_runs_a_component_is_remembered_and_counted() {
         cli(home.path(), &["skills", "install", SLEEPER]).await.unwrap();
         let key = home.path().join("model-key.txt");
         std::fs::write(&key, format!("{KEY}\n")).unwrap();
+        std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
         let config = json!({
             "secrets": { "model-key": { "file": key } },
             "models": {

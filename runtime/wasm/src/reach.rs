@@ -5,9 +5,11 @@
 //! Invariant: what no valid grant allows is denied, recorded and told; an expired grant allows nothing from the moment
 //! it expires, also in the middle of a call.
 
-use std::future::Future;
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use openclaw_domain::ports::{Egress, Grants, Journal, Kv, KvQuota, Policy, Secrets};
@@ -89,6 +91,9 @@ pub(crate) enum Allowed {
 /// A power that was denied, in words for the guest. They name the missing grant and the command that gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Denied(pub(crate) String);
+
+/// A place in the line of a call's requests.
+pub(crate) type Place = Pin<Box<dyn Future<Output = Result<Underway, EgressError>> + Send>>;
 
 /// One of the requests a call has under way; its place is given back when this is dropped.
 pub(crate) struct Underway(Arc<Reach>);
@@ -256,13 +261,21 @@ impl Reach {
         self.denials().first().cloned()
     }
 
-    /// Waits until the call has few enough requests under way for one more: the call waits, and not its tenant.
+    /// Stands in line until the call has few enough requests under way for one more: the call waits, and not its tenant.
+    /// The line has the order of these calls, however the tasks that send are scheduled: a guest that begins many and
+    /// reads them in their order would wait for the first behind the last.
     ///
     /// Cancel safety: a place that was not yet had is not taken.
-    pub(crate) async fn begin_request(self: &Arc<Self>) -> Result<Underway, EgressError> {
-        let place = self.requests.acquire().await.map_err(|_| EgressError::Internal)?;
-        place.forget();
-        Ok(Underway(Arc::clone(self)))
+    pub(crate) fn line_up(self: &Arc<Self>) -> Place {
+        let reach = Arc::clone(self);
+        let mut place: Place = Box::pin(async move {
+            reach.requests.acquire().await.map_err(|_| EgressError::Internal)?.forget();
+            Ok(Underway(Arc::clone(&reach)))
+        });
+        match place.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(had) => Box::pin(ready(had)),
+            Poll::Pending => place,
+        }
     }
 
     /// Bytes this call may still send and receive.

@@ -27,7 +27,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtx,
 
 use super::http_body::{Received, Upload};
 use super::{http_error, placeholders};
-use crate::reach::{Allowed, Denied, Reach};
+use crate::reach::{Allowed, Denied, Place, Reach};
 use crate::state::HostState;
 
 /// Bytes of one set of headers as it lies in memory.
@@ -147,13 +147,14 @@ impl WasiHttpHooks for Hooks {
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let reach = Arc::clone(&self.reach);
+        let place = reach.line_up();
         Box::new(async move {
             let options = options.unwrap_or_default();
             let wanted = Wanted::of(&reach, request)?;
             // Guests that compute run on threads that do no I/O: the request is sent where I/O is done. It ends with the
             // store, whose table holds the handle of this very future.
             let sending = Arc::clone(&reach);
-            let response = match reach.aside(async move { wanted.send(&sending, options).await }).await {
+            let response = match reach.aside(async move { wanted.send(&sending, place, options).await }).await {
                 Ok(response) => response?,
                 Err(broken) => {
                     tracing::error!(%broken, "a request of a guest ended in the gateway");
@@ -212,9 +213,14 @@ impl Wanted {
         })
     }
 
-    async fn send(self, reach: &Arc<Reach>, options: RequestOptions) -> Result<http::Response<WasiBody>, Error> {
+    async fn send(
+        self,
+        reach: &Arc<Reach>,
+        place: Place,
+        options: RequestOptions,
+    ) -> Result<http::Response<WasiBody>, Error> {
         let end = end_of(reach, options);
-        let underway = tokio::time::timeout_at(end.into(), reach.begin_request()).await;
+        let underway = tokio::time::timeout_at(end.into(), place).await;
         let underway = underway.unwrap_or(Err(EgressError::TimedOut)).map_err(http_error::of)?;
         let allow_private = reach.granted().private.contains(&self.origin);
         let mut sent = self.attempt(reach, end, allow_private).await;
