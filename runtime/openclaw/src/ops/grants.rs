@@ -23,6 +23,7 @@ impl Ops {
         name: &SkillName,
         lines: &[GrantLine],
     ) -> Result<Value, Failed> {
+        let _alone = self.changing.lock().await;
         let (now, of) = (self.clock.now(), tenant_option(tenant));
         let wanted = Wanted::read(lines, now)?;
         if wanted.is_empty() {
@@ -95,6 +96,7 @@ impl Ops {
         name: &SkillName,
         lines: &[GrantLine],
     ) -> Result<Value, Failed> {
+        let _alone = self.changing.lock().await;
         let (now, of) = (self.clock.now(), tenant_option(tenant));
         self.reload_grants().await;
         let Some(before) = self.grants.grant(tenant, name) else {

@@ -17,6 +17,7 @@ impl Ops {
     /// Removes a skill and its grant, and ends the calls that run on it. What it kept stays unless `forget_data`; that
     /// also works for a skill that was removed before.
     pub(super) async fn remove(&self, tenant: &TenantId, name: &SkillName, forget_data: bool) -> Result<Value, Failed> {
+        let _alone = self.changing.lock().await;
         let registry = self.registry().await?;
         let installed = registry.installed(tenant).into_iter().find(|skill| skill.name == *name);
         let of = tenant_option(tenant);

@@ -83,6 +83,8 @@ pub(crate) struct Ops {
     pub(super) kv: Arc<dyn Kv>,
     pub(super) secrets: Arc<SecretSources>,
     pub(super) tenant_store: Arc<dyn Tenants>,
+    /// Held from reading a grant or the pauses to writing them, so that two changes never undo each other.
+    pub(super) changing: tokio::sync::Mutex<()>,
     pub(super) policy: Arc<OperatorPolicy>,
     config: Arc<Config>,
     registry: OnceCell<Arc<Registry>>,
@@ -100,6 +102,7 @@ impl Ops {
             kv,
             secrets,
             tenant_store: tenants,
+            changing: tokio::sync::Mutex::default(),
             policy,
             config,
             registry: OnceCell::new(),

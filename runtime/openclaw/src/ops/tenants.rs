@@ -188,6 +188,7 @@ impl Ops {
         if let (Paused::Skill(tenant, skill), true) = (&what, is_paused) {
             self.installed(tenant, skill).await?;
         }
+        let _alone = self.changing.lock().await;
         let changed = self.tenant_store.set_paused(what.clone(), is_paused).await?;
         let paused = self.tenant_store.paused().await?;
         self.policy.set_paused(paused.clone());
